@@ -1,0 +1,60 @@
+//! What a page says: the result of parsing, which never fails.
+
+use serde::Serialize;
+
+/// Where the name of the charset came from, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CharsetSource {
+    /// A byte order mark.
+    Bom,
+    /// The `Content-Type` header.
+    Header,
+    /// `<meta charset>`, `<meta http-equiv>`, or an XML declaration.
+    Meta,
+    /// Guessed from the bytes.
+    Sniffed,
+    /// Nothing said and nothing to guess from.
+    Default,
+}
+
+/// The charset a body was decoded with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Charset {
+    /// WHATWG name, for example `UTF-8` or `windows-1252`.
+    pub name: &'static str,
+    /// Who said so.
+    pub source: CharsetSource,
+}
+
+/// A link of a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// Absolute URL, resolved against the page's base.
+    pub url: String,
+    /// The `rel` attribute, lower case, white space collapsed; `None` without one.
+    pub rel: Option<String>,
+}
+
+/// What one body gave. Empty where it gave nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// Text of the `<title>`: entities decoded, white space collapsed, trimmed. `None` if empty.
+    pub title: Option<String>,
+    /// `<meta name=description>`.
+    pub description: Option<String>,
+    /// `<link rel=canonical>`, absolute and in canonical form.
+    pub canonical: Option<String>,
+    /// Declared languages: `<html lang>`, else `Content-Language`.
+    pub languages: Vec<String>,
+    /// Every `a[href]` and `area[href]` in document order, absolute; other schemes than http(s) left out.
+    pub links: Vec<Link>,
+    /// Whether `<meta name=robots>` asks not to follow links.
+    pub nofollow: bool,
+    /// MIME type from the bytes, where it can be told.
+    pub mime_detected: Option<&'static str>,
+    /// How the text was decoded; `None` for binary bodies.
+    pub charset: Option<Charset>,
+    /// What was odd, in words, for the record.
+    pub warnings: Vec<String>,
+}

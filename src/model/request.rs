@@ -1,0 +1,93 @@
+//! A URL that is to be fetched, and the right to fetch it now.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::url::{UrlKey, host_key};
+
+/// What a request is for; it decides what becomes of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// A page or file that becomes a record.
+    #[default]
+    Page,
+}
+
+/// One URL to be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Canonical form; raw text where it is no URL at all (then it is never queued).
+    pub url: String,
+    /// Hash of `url`: the identity everywhere.
+    pub key: UrlKey,
+    /// Host key: whose clock and concurrency it obeys.
+    pub host: String,
+    /// Id of the source that led here.
+    pub source: String,
+    /// Links followed since the seed; a redirect does not count.
+    pub depth: u32,
+    /// URL of the page or list entry that named it; `None` for a seed in the config.
+    pub discovered_from: Option<String>,
+    /// Redirects so far, oldest first: the URLs that answered with a `Location`.
+    pub trail: Vec<String>,
+    /// Address against which relative links of a local file resolve.
+    pub base_url: Option<String>,
+    /// How often it was fetched before in this run without an answer.
+    pub attempt: u32,
+    /// What it is for.
+    pub role: Role,
+}
+
+impl Request {
+    /// A seed of a source, from a URL in canonical form.
+    pub fn seed(url: &Url, source: &str) -> Self {
+        Self {
+            url: url.as_str().to_owned(),
+            key: UrlKey::of(url.as_str()),
+            host: host_key(url),
+            source: source.to_owned(),
+            depth: 0,
+            discovered_from: None,
+            trail: Vec::new(),
+            base_url: None,
+            attempt: 0,
+            role: Role::Page,
+        }
+    }
+
+    /// A request for raw text that is no URL: it can only be refused.
+    pub fn unusable(raw: &str, source: &str) -> Self {
+        Self {
+            url: raw.to_owned(),
+            key: UrlKey::of(raw),
+            host: String::new(),
+            source: source.to_owned(),
+            depth: 0,
+            discovered_from: None,
+            trail: Vec::new(),
+            base_url: None,
+            attempt: 0,
+            role: Role::Page,
+        }
+    }
+
+    /// The request that a redirect of this one leads to. Same depth, one more step of the trail.
+    #[must_use]
+    pub fn redirected_to(&self, target: &Url) -> Self {
+        let mut trail = self.trail.clone();
+        trail.push(self.url.clone());
+        Self {
+            depth: self.depth,
+            discovered_from: self.discovered_from.clone(),
+            trail,
+            ..Self::seed(target, &self.source)
+        }
+    }
+}
+
+/// A request handed out by the frontier: to be settled by a checkpoint or put back.
+#[derive(Debug)]
+pub struct Lease {
+    /// What to fetch.
+    pub request: Request,
+}

@@ -1,0 +1,96 @@
+//! One page's life, as it reaches the commit point.
+
+use bytes::Bytes;
+
+use super::fetched::{Failure, Fetched};
+use super::outcome::Outcome;
+use super::parsed::Parsed;
+use super::request::Request;
+
+/// How a URL ended and why.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The row of the closed table.
+    pub outcome: Outcome,
+    /// Why, in words; `None` where the outcome says it all.
+    pub reason: Option<String>,
+    /// Where the rule stands that decided it: `config.toml:12:3`, `list.txt:7`.
+    pub rule: Option<String>,
+    /// Stage at which it failed, where something did.
+    pub stage: Option<&'static str>,
+}
+
+impl Ending {
+    /// An outcome that needs no words.
+    pub fn plain(outcome: Outcome) -> Self {
+        Self { outcome, reason: None, rule: None, stage: None }
+    }
+
+    /// An outcome with its reason.
+    pub fn because(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::plain(outcome) }
+    }
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Self { stage: Some(failure.stage.name()), ..Self::because(failure.cause, failure.detail) }
+    }
+}
+
+/// A body with its encoding undone.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// The bytes; empty once no sink needs them.
+    pub bytes: Bytes,
+    /// How many there were.
+    pub length: u64,
+    /// `blake3:` and the hash in hex.
+    pub digest: String,
+}
+
+/// What one lease, or one refused seed, came to.
+#[derive(Debug)]
+pub struct Visit {
+    /// What was asked for.
+    pub request: Request,
+    /// How it ended.
+    pub ending: Ending,
+    /// The answer, if there was one. Its raw body may have been dropped.
+    pub fetched: Option<Fetched>,
+    /// The unpacked body of an `ok` page.
+    pub body: Option<Body>,
+    /// What the page said; present exactly when there is a record.
+    pub parsed: Option<Parsed>,
+    /// Requests that it leads to: the target of a redirect.
+    pub admits: Vec<Request>,
+}
+
+impl Visit {
+    /// A URL that is refused before anything is fetched.
+    pub fn refused(request: Request, ending: Ending) -> Self {
+        Self { request, ending, fetched: None, body: None, parsed: None, admits: Vec::new() }
+    }
+}
+
+/// What a source yields: something to fetch, or something that ends at once with an outcome.
+#[derive(Debug)]
+pub enum Seed {
+    /// To be fetched.
+    Request(Request),
+    /// A line that is no URL, a file that is no file.
+    Refused(Box<Visit>),
+}
+
+impl Seed {
+    /// A seed that ends at once; `place` says where it stands (`list.txt:7`).
+    pub fn refused(
+        request: Request,
+        outcome: Outcome,
+        reason: impl Into<String>,
+        place: Option<String>,
+    ) -> Self {
+        let ending = Ending { rule: place, ..Ending::because(outcome, reason) };
+        Self::Refused(Box::new(Visit::refused(request, ending)))
+    }
+}
