@@ -1,1 +1,1 @@
-//! (being built)
+//! The one stream.

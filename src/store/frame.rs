@@ -70,6 +70,8 @@ pub struct Settle {
     pub bytes: u64,
     /// How long the fetch took, in milliseconds; none if there was none.
     pub duration_ms: Option<u64>,
+    /// How long parsing took, in microseconds.
+    pub parse_us: u64,
     /// What is remembered of a page that has a record.
     pub page: Option<Page>,
 }

@@ -13,6 +13,10 @@ use crate::model::{Position, Request, UrlKey};
 pub struct Replay {
     /// Identity of the run. Always there in a journal that opens.
     pub begin: Option<Begin>,
+    /// When the first process took it up, RFC 3339.
+    pub started: Option<String>,
+    /// How many processes took it up.
+    pub starts: u32,
     /// Requests that were admitted and not settled, in the order of their admission.
     pub queued: Vec<Request>,
     /// Fingerprints of every key that was ever admitted or settled.
@@ -35,7 +39,11 @@ impl Replay {
         let mut order = 0;
         let journal = Journal::open(path, |_, frame| match frame {
             Frame::Begin(begin) => replay.begin = Some(begin),
-            Frame::Start(_) => replay.idle_starts += 1,
+            Frame::Start(start) => {
+                replay.started.get_or_insert(start.at);
+                replay.starts += 1;
+                replay.idle_starts += 1;
+            }
             Frame::Suspect(key) => replay.suspects.push(key),
             Frame::Finish(finish) => replay.finish = Some(finish),
             Frame::Commit(commit) => replay.commit(commit, &mut open, &mut order, &mut settled),
