@@ -58,6 +58,8 @@ pub struct Visit {
     pub ending: Ending,
     /// The answer, if there was one. Its raw body may have been dropped.
     pub fetched: Option<Fetched>,
+    /// Bytes of the body as they came over the wire, noted before the raw body was dropped.
+    pub wire_bytes: u64,
     /// The unpacked body of an `ok` page.
     pub body: Option<Body>,
     /// What the page said; present exactly when there is a record.
@@ -69,7 +71,7 @@ pub struct Visit {
 impl Visit {
     /// A URL that is refused before anything is fetched.
     pub fn refused(request: Request, ending: Ending) -> Self {
-        Self { request, ending, fetched: None, body: None, parsed: None, admits: Vec::new() }
+        Self { request, ending, fetched: None, wire_bytes: 0, body: None, parsed: None, admits: Vec::new() }
     }
 }
 
