@@ -215,11 +215,11 @@ fn read(request: Request, mut fetched: Fetched, max_body: u64, keep_bodies: bool
     if !keep_bodies {
         body.bytes.clear();
     }
-    let fetch_bytes = fetched.body.len() as u64;
+    let wire_bytes = fetched.body.len() as u64;
     fetched.body.clear();
     let parse_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
     Visit {
-        fetch_bytes,
+        wire_bytes,
         parse_us,
         body: Some(body),
         parsed: Some(parsed),
@@ -229,9 +229,9 @@ fn read(request: Request, mut fetched: Fetched, max_body: u64, keep_bodies: bool
 
 /// A visit that ends without a page: the body is of no more use.
 fn without_page(request: Request, mut fetched: Fetched, ending: Ending) -> Visit {
-    let fetch_bytes = fetched.body.len() as u64;
+    let wire_bytes = fetched.body.len() as u64;
     fetched.body.clear();
-    Visit { fetch_bytes, ..Visit::answered(request, fetched, ending) }
+    Visit { wire_bytes, ..Visit::answered(request, fetched, ending) }
 }
 
 fn settled(visit: Visit, held: Option<Held>) -> Flow {

@@ -307,7 +307,8 @@ mod tests {
                 outcome: Outcome::Ok,
                 host: "x".into(),
                 bytes: 0,
-                duration_ms: None, parse_us: 0,
+                duration_ms: None,
+                parse_us: 0,
                 page: Some(page(&url, 200)),
             }
         });
