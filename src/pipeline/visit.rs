@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use url::Url;
 
+use super::commit::Committer;
 use super::parsers::{Panicked, Parsers};
 use super::stop::Stop;
 use crate::fetch::{self, Fetcher};
@@ -25,6 +26,8 @@ pub struct Tools {
     pub parsers: Parsers,
     /// For slots and the gauge of held bytes.
     pub frontier: Arc<Frontier>,
+    /// Notes a page that may kill, before it is parsed alone.
+    pub committer: Arc<Committer>,
     /// Abandons fetches at the drain deadline.
     pub stop: Stop,
     /// Largest unpacked body, in bytes.
@@ -88,6 +91,11 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         Verdict::Page => {}
         Verdict::End(ending) => return vec![settled(without_page(request, fetched, ending), None)],
         Verdict::Redirect(target) => return redirect(&tools, request, fetched, target),
+    }
+    if tools.frontier.is_careful()
+        && let Err(error) = tools.committer.suspect(request.key).await
+    {
+        tracing::warn!(%error, url = request.url, "cannot note the page that is parsed next");
     }
     let again = request.clone();
     let (max_body, keep_bodies) = (tools.max_body, tools.keep_bodies);

@@ -72,6 +72,15 @@ impl StoreError {
         move |error| Self::Io { action, path, error }
     }
 
+    /// A journal that does not say which run it belongs to.
+    pub fn no_beginning(path: &Path) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            what: "its first frame is broken".to_owned(),
+            hint: "start over with `--fresh`; published runs are not touched",
+        }
+    }
+
     /// Whether the cause is a full disk or quota.
     pub fn is_full(&self) -> bool {
         match self {

@@ -130,42 +130,40 @@ impl Follower {
             return self.renew();
         }
         let opened = self.open_patiently().and_then(|index| Ok((index.mark()?, index)));
-        match opened {
-            Ok((Some(mark), index)) if self.continues(&mark)? => {
-                let mark = if mark.run_id == self.run_id { mark } else { self.at(0) };
-                Ok((index, mark))
-            }
-            Ok((Some(mark), index)) if !mark.run_id.is_empty() && mark.run_id != self.run_id => {
-                tracing::info!(
-                    run_id = mark.run_id,
-                    "the index holds a run that was not published and is rebuilt"
-                );
+        let (mark, index) = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.is_full() => return Err(error),
+            Err(error) => return self.rebuild(&error.to_string()),
+        };
+        match mark.as_ref().map(|mark| self.continued(mark)).transpose()?.flatten() {
+            Some(mark) => Ok((index, mark)),
+            None if mark.is_some_and(|mark| !mark.run_id.is_empty() && mark.run_id != self.run_id) => {
+                tracing::info!("the index holds a run that was not published, or not to its end; rebuilding it");
                 drop(index);
                 self.renew()
             }
-            Ok((_, index)) => {
+            None => {
                 drop(index);
                 self.rebuild("it does not hold what it should")
             }
-            Err(error) if error.is_full() => Err(error),
-            Err(error) => self.rebuild(&error.to_string()),
         }
     }
 
-    /// Whether an index with this mark holds a part of our snapshot and journal, and nothing else.
-    fn continues(&self, mark: &Mark) -> Result<bool, StoreError> {
+    /// Where to go on if an index with this mark holds a part of our snapshot and journal, and nothing else.
+    fn continued(&self, mark: &Mark) -> Result<Option<Mark>, StoreError> {
+        let ours = mark.run_id == self.run_id && mark.frames <= self.committed;
         if mark.snapshot == self.snapshot {
-            let ours = mark.run_id == self.run_id && mark.frames <= self.committed;
-            return Ok(ours || mark.run_id.is_empty());
+            let goes_on = ours || mark.run_id.is_empty();
+            return Ok(goes_on.then(|| self.at(if ours { mark.frames } else { 0 })));
         }
+        // A death after our journal was merged into our snapshot, and before the index was told.
         let merged = match Reader::open(&self.layout, self.snapshot) {
             Ok(reader) => reader.map(|reader| reader.merged().clone()),
-            Err(_) => None,
+            Err(StoreError::Damaged { .. }) => None,
+            Err(error) => return Err(error),
         };
-        // A kill between the merge and its note in the index: it holds exactly what was merged.
-        Ok(merged.is_some_and(|merged| {
-            merged.base == mark.snapshot && merged.run_id == mark.run_id && merged.frames == mark.frames
-        }))
+        let merged = merged.is_some_and(|merged| merged.base == mark.snapshot && merged.run_id == mark.run_id);
+        Ok((ours && merged).then(|| self.at(mark.frames)))
     }
 
     fn open_patiently(&self) -> Result<Index, StoreError> {

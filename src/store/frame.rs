@@ -104,6 +104,8 @@ pub struct Finish {
     pub reason: String,
     /// Whether every known URL was settled.
     pub complete: bool,
+    /// URLs that were ever known.
+    pub discovered: u64,
     /// Requests that were still queued.
     pub queued: u64,
     /// Process exit code that the publication ends with.

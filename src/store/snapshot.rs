@@ -24,15 +24,13 @@ const BLOCK: usize = 512;
 /// Entries of the journal that are held at once while merging: about 100 MB.
 const PASS: usize = 250_000;
 
-/// What a snapshot was merged from: tells an index that holds exactly this that it is up to date.
+/// What a snapshot was merged from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merged {
     /// Number of the snapshot before.
     pub base: u64,
     /// The run whose journal was merged into it.
     pub run_id: String,
-    /// Frames of that journal.
-    pub frames: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,8 +107,9 @@ pub fn merge(layout: &Layout, base: u64, run_id: &str, journal: &Path) -> Result
     let number = base + 1;
     let path = layout.snapshot(number);
     let dir = layout.snapshots();
-    let (frames, pages) = count(journal)?;
-    let merged = Merged { base, run_id: run_id.to_owned(), frames };
+    let mut pages = 0_usize;
+    each_page(journal, |_, _| pages += 1)?;
+    let merged = Merged { base, run_id: run_id.to_owned() };
     let unfinished = path.with_extension("writing");
     let file = File::create(&unfinished).map_err(StoreError::io("create", &unfinished))?;
     let mut writer =
@@ -143,12 +142,6 @@ fn shard(key: UrlKey, passes: u64) -> u64 {
     u64::try_from(u128::from(high) * u128::from(passes) >> 64).unwrap_or(0)
 }
 
-fn count(journal: &Path) -> Result<(u64, usize), StoreError> {
-    let (mut frames, mut pages) = (0, 0);
-    each_page(journal, |_, _| pages += 1, &mut frames)?;
-    Ok((frames, pages))
-}
-
 fn updates(
     journal: &Path,
     run_id: &str,
@@ -160,14 +153,13 @@ fn updates(
             found.insert(key, History { run_id: run_id.to_owned(), page });
         }
     };
-    each_page(journal, keep, &mut 0)?;
+    each_page(journal, keep)?;
     Ok(found)
 }
 
-fn each_page(journal: &Path, mut each: impl FnMut(UrlKey, Page), frames: &mut u64) -> Result<(), StoreError> {
+fn each_page(journal: &Path, mut each: impl FnMut(UrlKey, Page)) -> Result<(), StoreError> {
     let mut reader = Frames::open(journal)?;
     while let Some((_, frame)) = reader.next()? {
-        *frames += 1;
         if let Frame::Commit(commit) = frame {
             for settle in commit.settled {
                 if let Some(page) = settle.page {
