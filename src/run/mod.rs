@@ -1,1 +1,5 @@
 //! (being built)
+
+mod exit;
+
+pub use exit::Exit;
