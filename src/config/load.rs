@@ -333,9 +333,9 @@ mod tests {
         );
         check(
             &sink("records", "x"),
-            "3:32: `records` is the id of an output that every run has | choose another id",
+            "3:33: `records` is the id of an output that every run has | choose another id",
         );
-        check(&sink("a/b", "x"), "3:32: `id` may hold letters, digits, `.`, `_` and `-` only: `a/b`");
+        check(&sink("a/b", "x"), "3:33: `id` may hold letters, digits, `.`, `_` and `-` only: `a/b`");
         check(
             "sinks = [{ type = 'pages', id = 'a' }, { type = 'pages', id = 'b', path = 'a/' }]",
             "3:75: two sinks write to the folder `a`",

@@ -9,9 +9,11 @@ mod limits;
 mod load;
 mod problem;
 mod read;
+mod reference;
 mod sets;
 mod shape;
 mod suggest;
+mod surroundings;
 mod text;
 mod walk;
 
@@ -19,6 +21,8 @@ pub use limits::{Checkpoint, Format, Host, Job, Level, Limits, Log, Records};
 pub use load::{Loaded, from_text, load};
 pub use problem::{ConfigErrors, Problem};
 pub use read::DEFAULT_PATH;
+pub use reference::reference;
+pub use surroundings::{Finding, Seeds, Survey, Weight, survey};
 pub use text::Place;
 
 use std::collections::BTreeMap;

@@ -20,18 +20,7 @@ const INIT: &str = "write a first one with `trawl config init`, or name another 
 /// The text of the file, without a byte order mark.
 pub fn read(path: &Path) -> Result<String, ConfigErrors> {
     let name = shown_whole(&path.display().to_string());
-    let refuse = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => {
-            let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            let place = shown_whole(&place.display().to_string());
-            ConfigErrors::whole(format!("no config file: `{place}` does not exist"), INIT)
-        }
-        ErrorKind::PermissionDenied => ConfigErrors::whole(
-            format!("cannot read `{name}`: permission denied"),
-            "let the user that runs the job read the file and enter its folder",
-        ),
-        _ => ConfigErrors::whole(format!("cannot read `{name}`: {error}"), INIT),
-    };
+    let refuse = |error| refused(path, &error);
     // Asked before it is opened: opening a FIFO would wait for somebody to write.
     let kind = path.metadata().map_err(refuse)?;
     if kind.is_dir() {
@@ -62,6 +51,23 @@ pub fn read(path: &Path) -> Result<String, ConfigErrors> {
         return Err(too_large());
     }
     decode(&name, &bytes)
+}
+
+/// The system does not let the file be read.
+fn refused(path: &Path, error: &std::io::Error) -> ConfigErrors {
+    let name = shown_whole(&path.display().to_string());
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let place = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let place = shown_whole(&place.display().to_string());
+            ConfigErrors::whole(format!("no config file: `{place}` does not exist"), INIT)
+        }
+        ErrorKind::PermissionDenied => ConfigErrors::whole(
+            format!("cannot read `{name}`: permission denied"),
+            "let the user that runs the job read the file and enter its folder",
+        ),
+        _ => ConfigErrors::whole(format!("cannot read `{name}`: {error}"), INIT),
+    }
 }
 
 /// The text of the bytes, if they are text at all.
@@ -110,6 +116,21 @@ mod tests {
         check(b"\xff\xfea\0", "`c.toml` is UTF-16");
         check(b"", "`c.toml` is empty");
         check(b"\n  # only words\n", "`c.toml` is empty");
+    }
+
+    #[test]
+    fn a_refusal_of_the_system_says_what_to_do() {
+        let refused = |kind: ErrorKind| refused(Path::new("/x/c.toml"), &kind.into()).to_string();
+        assert_eq!(
+            refused(ErrorKind::NotFound),
+            "no config file: `/x/c.toml` does not exist\n\
+             hint: write a first one with `trawl config init`, or name another file"
+        );
+        assert_eq!(
+            refused(ErrorKind::PermissionDenied),
+            "cannot read `/x/c.toml`: permission denied\n\
+             hint: let the user that runs the job read the file and enter its folder"
+        );
     }
 
     proptest::proptest! {
