@@ -1,0 +1,2 @@
+//! placeholder that is replaced in a later step of the same change
+fn main() {}
