@@ -104,7 +104,10 @@ fn examined(change: impl FnOnce(&std::path::Path)) -> Result<(), String> {
     fs::write(dir.join("_SUCCESS"), "").unwrap();
     change(dir);
     std::panic::catch_unwind(|| Dataset::read(dir).verify(["http://h/1", "http://h/2", "http://h/3"]))
-        .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned()))
+        .map_err(|panic| match panic.downcast::<String>() {
+            Ok(text) => *text,
+            Err(other) => other.downcast_ref::<&str>().map_or_else(String::new, ToString::to_string),
+        })
 }
 
 fn append(dir: &std::path::Path, name: &str, text: &str) {

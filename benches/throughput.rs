@@ -1,2 +1,0 @@
-//! placeholder that is replaced in a later step of the same change
-fn main() {}
