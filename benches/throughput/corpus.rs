@@ -173,7 +173,7 @@ fn tiny(n: usize) -> String {
     for _ in 0..20 {
         let _ = writeln!(out, "<a href=\"/tiny/{}\">page {}</a>", dice.below(20_000), dice.below(20_000));
     }
-    while out.len() < 1_400 {
+    while out.len() < 1_500 {
         words(&mut out, &mut dice, 5);
     }
     out.push_str("</body></html>");
