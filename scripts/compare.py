@@ -27,7 +27,8 @@ HTML = "{http://www.w3.org/1999/xhtml}"
 def truth(path):
     """Title and charset of a file as html5lib finds them; the charset only where the page names one."""
     body = path.read_bytes()
-    document = html5lib.parse(body, treebuilder="etree")
+    parser = html5lib.HTMLParser(html5lib.treebuilders.getTreeBuilder("etree"))
+    document = parser.parse(body)
     found = document.find(f".//{HTML}title")
     title = None
     if found is not None:
@@ -36,8 +37,6 @@ def truth(path):
         for space in "\t\n\x0c\r":
             text = text.replace(space, " ")
         title = " ".join(word for word in text.split(" ") if word) or None
-    parser = html5lib.HTMLParser(html5lib.treebuilders.getTreeBuilder("etree"))
-    parser.parse(body)
     encoding, certainty = parser.tokenizer.stream.charEncoding
     named = encoding.name if certainty == "certain" or names_charset(body) else None
     return title, named
