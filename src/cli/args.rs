@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{config, schema, validate};
+use super::{config, get, list, run, schema, validate, verify};
 use crate::config::{ConfigErrors, Level, Loaded, load};
 
 /// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
@@ -20,8 +20,16 @@ pub struct Args {
 /// A command: one variant, one file, one arm in `cli::main`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Carry out a job, or continue its unfinished run
+    Run(run::Args),
     /// Check a config and its surroundings, and say what a run would do
     Validate(validate::Args),
+    /// Print the latest record of a URL
+    Get(get::Args),
+    /// List every URL that the job has a record of
+    List(list::Args),
+    /// Check a finished run: files, checksums, schema, sums
+    Verify(verify::Args),
     /// Show, explain or begin a config
     Config(config::Args),
     /// Print the JSON Schema of an output

@@ -3,9 +3,13 @@
 
 mod args;
 mod config;
+mod get;
+mod list;
 mod report;
+mod run;
 mod schema;
 mod validate;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -28,7 +32,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let Args { global, command } = args;
     let report = Report::new(global.color);
     match command {
+        Command::Run(args) => run::run(args, &global, &report),
         Command::Validate(args) => validate::run(&args, &global, &report),
+        Command::Get(args) => get::run(&args, &global, &report),
+        Command::List(args) => list::run(&args, &global, &report),
+        Command::Verify(args) => verify::run(args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),
         Command::Schema(args) => schema::run(&args, &report),
     }

@@ -26,6 +26,11 @@ impl Report {
         Self { is_coloured }
     }
 
+    /// Whether standard error shows colour.
+    pub fn is_coloured(&self) -> bool {
+        self.is_coloured
+    }
+
     /// Writes a result. A reader that has gone (`| head`) has seen enough: that is no error.
     pub fn result(&self, exit: Exit, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Exit {
         let mut out = io::BufWriter::new(io::stdout().lock());

@@ -48,9 +48,16 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     report.result(exit, |out| describe(out, &loaded, &survey, exit))
 }
 
-/// Whether another run holds the job. The lock is the store's; until it is asked here, nothing is found.
-fn job_lock(_loaded: &Loaded) -> Option<Finding> {
-    None
+/// Whether another run holds the job: the config is right, and a run would be refused now.
+fn job_lock(loaded: &Loaded) -> Option<Finding> {
+    let job = &loaded.config.job;
+    let holder = crate::store::holder(&job.state_dir.join("lock"))?;
+    Some(Finding {
+        weight: Weight::Warning,
+        place: loaded.place_of("job.state_dir"),
+        what: format!("process {} holds the job since {}: a run would be refused now", holder.pid, holder.since),
+        hint: None,
+    })
 }
 
 /// Says in words what a run would do.

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::fetch::{FetchError, Fetcher};
 use crate::frontier::{Bounds, Override, Rules};
 use crate::model::Origin;
-use crate::sink::{self, Outcomes, Records, Sink};
+use crate::sink::jsonl::{Outcomes, Records};
+use crate::sink::{self, Sink};
 use crate::source::{self, Source, SourceError, Surroundings};
 
 /// Bytes of a part of `records/` and `outcomes/` before the next one begins.
