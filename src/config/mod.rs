@@ -23,7 +23,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use read::DEFAULT_PATH;
 pub use reference::reference;
 pub use surroundings::{Finding, Seeds, Survey, Weight, survey};
-pub use text::Place;
+pub use text::{Place, shown_whole as shown};
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::RunError;
-use crate::model::SCHEMA_VERSION;
 use crate::sink::Artifact;
 
 /// Version of the manifest itself.

@@ -27,9 +27,9 @@ pub use self::verify::{Report, find_run, verify};
 use self::crawl::Crawled;
 use self::following::Following;
 use self::publish::Publication;
-use self::start::{Session, Taken};
+use self::start::Taken;
 use crate::config::Config;
-use crate::pipeline::{Circumstances, Closed, Plan, SinkThread, Stop, Tally};
+use crate::pipeline::{Circumstances, Closed, Plan, SinkThread, Stop};
 use crate::store::Finish;
 
 /// What to run.

@@ -23,7 +23,7 @@ pub struct Session {
     /// State of the job.
     pub layout: Layout,
     /// Held as long as the run lives.
-    pub lock: JobLock,
+    pub _lock: JobLock,
     /// Which run it is.
     pub begin: Begin,
     /// Its directories.
@@ -113,7 +113,7 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
     dir.create()?;
     // The journal comes last: a directory without a journal is litter, a journal without one would be a loss.
     let journal = Journal::create(&layout.journal(&run_id), &begin)?;
-    let session = Session { layout, lock, begin, dir, stdin_spool, started: format!("{now:.3}"), starts: 1 };
+    let session = Session { layout, _lock: lock, begin, dir, stdin_spool, started: format!("{now:.3}"), starts: 1 };
     Ok(Taken { session, journal, replay: Replay::default(), tally: Tally::default() })
 }
 
@@ -135,7 +135,7 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
     let spool = layout.stdin_spool();
     let stdin_spool = spool.exists().then_some(spool);
     let (started, starts) = (replay.started.clone().unwrap_or_default(), replay.starts + 1);
-    let session = Session { layout, lock, begin, dir, stdin_spool, started, starts };
+    let session = Session { layout, _lock: lock, begin, dir, stdin_spool, started, starts };
     Ok(Taken { session, journal, replay, tally })
 }
 
