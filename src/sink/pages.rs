@@ -176,9 +176,8 @@ fn remove_strangers(
             }
         }
     }
-    match committed.into_iter().next() {
-        Some(((key, ending), bytes)) => whole(index, &root.join(page_path(key, ending)), 0, bytes.max(1))?,
-        None => {}
+    if let Some(((key, ending), bytes)) = committed.into_iter().next() {
+        whole(index, &root.join(page_path(key, ending)), 0, bytes.max(1))?;
     }
     Ok(changed)
 }
@@ -294,9 +293,10 @@ impl Writer for PagesWriter {
         let (mime, ending) = kind(parsed.mime_detected, declared.as_deref());
         let name = page_path(visit.request.key, ending);
         let path = self.root.join(&name);
-        let stored = match body.bytes.len() as u64 == body.length {
-            true => self.store(&path, &body.bytes),
-            false => Err(io::Error::other("the body was dropped before it was written")),
+        let stored = if body.bytes.len() as u64 == body.length {
+            self.store(&path, &body.bytes)
+        } else {
+            Err(io::Error::other("the body was dropped before it was written"))
         };
         if let Err(error) = stored {
             self.index.give_up();
