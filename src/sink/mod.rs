@@ -2,6 +2,7 @@
 
 pub mod journal;
 pub mod jsonl;
+mod names;
 pub mod pages;
 
 use std::path::{Path, PathBuf};

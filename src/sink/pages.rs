@@ -1,7 +1,6 @@
 //! Bodies of pages as files, listed by an index journal.
 //!
-//! The name of a file comes from the URL key and a closed table of endings: nothing of it is taken from
-//! the web. A file counts once a committed line of the index names it; all others are removed when the
+//! A file counts once a committed line of the index names it; all others are removed when the
 //! sink is opened again. Bodies are made durable before the index that names them.
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Journal, Place, sync_dir};
+use super::names::{identity, kind, page_path};
 use super::{Artifact, Sink, SinkError, Writer};
 use crate::model::{Fetched, Outcome, Position, Span, UrlKey, Visit};
 
@@ -176,9 +176,8 @@ fn remove_strangers(
             }
         }
     }
-    match committed.into_iter().next() {
-        Some(((key, ending), bytes)) => whole(index, &root.join(page_path(key, ending)), 0, bytes.max(1))?,
-        None => {}
+    if let Some(((key, ending), bytes)) = committed.into_iter().next() {
+        whole(index, &root.join(page_path(key, ending)), 0, bytes.max(1))?;
     }
     Ok(changed)
 }
@@ -188,57 +187,6 @@ fn whole(index: &Journal, path: &Path, found: u64, committed: u64) -> Result<(),
         return Ok(());
     }
     Err(SinkError::Shorter { sink: index.place().sink.clone(), path: path.to_owned(), found, committed })
-}
-
-/// Path of a page in the folder of the sink.
-fn page_path(key: UrlKey, ending: &str) -> String {
-    let key = key.to_string();
-    format!("{}/{key}.{ending}", &key[..2])
-}
-
-/// The inverse of [`page_path`], from the file name alone.
-fn identity(name: &str) -> Option<(UrlKey, &'static str)> {
-    let (stem, ending) = name.split_once('.')?;
-    let ending = ENDINGS.iter().find(|known| **known == ending)?;
-    let key: UrlKey = stem.parse().ok()?;
-    (key.to_string() == stem).then_some((key, *ending))
-}
-
-/// Every ending that a page can have.
-const ENDINGS: [&str; 13] =
-    ["html", "json", "xml", "txt", "pdf", "png", "jpg", "gif", "webp", "svg", "css", "js", "bin"];
-
-/// The ending of a MIME type, if it has one of its own.
-fn ending(mime: &str) -> Option<&'static str> {
-    Some(match mime {
-        "text/html" | "application/xhtml+xml" => "html",
-        "image/svg+xml" => "svg",
-        "application/pdf" => "pdf",
-        "image/png" => "png",
-        "image/jpeg" | "image/jpg" => "jpg",
-        "image/gif" => "gif",
-        "image/webp" => "webp",
-        "text/css" => "css",
-        "text/javascript" | "application/javascript" | "application/x-javascript" => "js",
-        "application/json" | "text/json" => "json",
-        "application/xml" | "text/xml" => "xml",
-        _ if mime.ends_with("+json") => "json",
-        _ if mime.ends_with("+xml") => "xml",
-        _ if mime.starts_with("text/") => "txt",
-        _ => return None,
-    })
-}
-
-/// What a page is: the bytes decide, but where they only show text or XML the server may know which.
-fn kind<'a>(detected: Option<&'a str>, declared: Option<&'a str>) -> (Option<&'a str>, &'static str) {
-    let known = |mime: Option<&'a str>| mime.and_then(|mime| Some((Some(mime), ending(mime)?)));
-    let is_text = |ending| matches!(ending, "html" | "json" | "xml" | "txt" | "svg" | "css" | "js");
-    match (known(detected), known(declared)) {
-        (Some((_, "txt" | "xml")), Some(said)) if is_text(said.1) => said,
-        (Some(seen), _) => seen,
-        (None, Some(said)) => said,
-        (None, None) => (detected.or(declared), "bin"),
-    }
 }
 
 /// An open folder of pages.
@@ -294,9 +242,10 @@ impl Writer for PagesWriter {
         let (mime, ending) = kind(parsed.mime_detected, declared.as_deref());
         let name = page_path(visit.request.key, ending);
         let path = self.root.join(&name);
-        let stored = match body.bytes.len() as u64 == body.length {
-            true => self.store(&path, &body.bytes),
-            false => Err(io::Error::other("the body was dropped before it was written")),
+        let stored = if body.bytes.len() as u64 == body.length {
+            self.store(&path, &body.bytes)
+        } else {
+            Err(io::Error::other("the body was dropped before it was written"))
         };
         if let Err(error) = stored {
             self.index.give_up();
@@ -397,24 +346,6 @@ mod tests {
         }
         found.sort();
         found
-    }
-
-    #[test]
-    fn endings_come_from_a_closed_table() {
-        let check = |detected, declared, expected| assert_eq!(kind(detected, declared).1, expected);
-        check(Some("text/html"), Some("text/plain"), "html");
-        check(Some("text/plain"), Some("text/css"), "css");
-        check(Some("text/plain"), Some("application/pdf"), "txt");
-        check(Some("text/xml"), Some("image/svg+xml"), "svg");
-        check(Some("image/png"), Some("text/html"), "png");
-        check(None, Some("application/ld+json"), "json");
-        check(None, Some("application/atom+xml"), "xml");
-        check(None, Some("text/x.html/../../etc"), "txt");
-        check(Some("application/zip"), None, "bin");
-        check(None, None, "bin");
-        for mime in ["a/b", "text/html", "text/css", "x/y+json", "x/y+xml", "image/svg+xml", "image/jpg"] {
-            assert!(ENDINGS.contains(&kind(None, Some(mime)).1));
-        }
     }
 
     #[test]

@@ -379,7 +379,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tree(&["closed/x.html", "x.html"]);
         for name in ["closed", "x.html"] {
-            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0)).expect("permissions");
+            fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o000))
+                .expect("permissions");
         }
         let found = seeds(&dir, &["."], None);
         fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0o700))

@@ -70,7 +70,7 @@ pub struct List {
 /// The file as it is written.
 enum Rows {
     Lines(Lines<BufReader<File>>),
-    Csv { table: Table<BufReader<File>>, column: String, width: usize },
+    Csv { table: Box<Table<BufReader<File>>>, column: String, width: usize },
     Jsonl { lines: Lines<BufReader<File>>, key: String },
 }
 
@@ -108,7 +108,7 @@ impl List {
                 let (mut table, column) = (Table::new(reader, MAX_TEXT_BYTES), column()?);
                 let header = table.header().map_err(unread)?;
                 table.want(find(&column, &header).map_err(wrong)?);
-                Rows::Csv { table, column, width: header.len() }
+                Rows::Csv { table: Box::new(table), column, width: header.len() }
             }
         };
         let name = match settings.path.file_name() {
@@ -120,44 +120,21 @@ impl List {
 
     fn step(&mut self) -> io::Result<Next> {
         let Self { id, name, rows, .. } = self;
-        let place = |line: u64| format!("{name}:{line}");
         Ok(ControlFlow::Continue(match rows {
             Rows::Lines(lines) => match lines.step()? {
                 lines::Piece::End => return Ok(ControlFlow::Break(())),
                 lines::Piece::Part => None,
-                lines::Piece::Line => {
-                    let line = lines.line().trim_ascii();
-                    (!line.is_empty() && !line.starts_with(b"#"))
-                        .then(|| from_bytes(line, lines.too_long(), id, place(lines.number())))
-                }
+                lines::Piece::Line => from_line(lines, id, name),
             },
             Rows::Csv { table, column, width } => match table.step()? {
                 table::Piece::End => return Ok(ControlFlow::Break(())),
                 table::Piece::Part => None,
-                table::Piece::Row if table.row().is_empty => None,
-                table::Piece::Row => {
-                    let row = table.row();
-                    let place = place(row.line);
-                    Some(match row_fault(row, column, *width) {
-                        Some(fault) => refused(&readable(row.cell.trim_ascii()), id, fault, place),
-                        None => {
-                            let too_long = (row.length > row.cell.len() as u64).then_some(row.length);
-                            from_bytes(row.cell.trim_ascii(), too_long, id, place)
-                        }
-                    })
-                }
+                table::Piece::Row => from_row(table.row(), column, *width, id, name),
             },
             Rows::Jsonl { lines, key } => match lines.step()? {
                 lines::Piece::End => return Ok(ControlFlow::Break(())),
                 lines::Piece::Part => None,
-                lines::Piece::Line if lines.line().trim_ascii().is_empty() => None,
-                lines::Piece::Line => {
-                    let place = place(lines.number());
-                    Some(match lines.too_long() {
-                        Some(_) => from_bytes(lines.line(), lines.too_long(), id, place),
-                        None => from_json(lines.line(), key, id, place),
-                    })
-                }
+                lines::Piece::Line => from_json(lines, key, id, name),
             },
         }))
     }
@@ -211,45 +188,69 @@ fn find(column: &str, header: &[String]) -> Result<usize, String> {
         let more = if header.len() > columns.len() { ", ..." } else { "" };
         let hint = nearest(column, header.iter().map(String::as_str))
             .map_or_else(String::new, |name| format!("\nhint: did you mean `{name}`?"));
-        match columns.is_empty() {
-            true => format!("has no header line, so no column `{column}`"),
-            false => format!("has no column `{column}`; it has {}{more}{hint}", columns.join(", ")),
+        if columns.is_empty() {
+            return format!("has no header line, so no column `{column}`");
         }
+        format!("has no column `{column}`; it has {}{more}{hint}", columns.join(", "))
     })
 }
 
-/// Why nothing can be taken from a row.
-fn row_fault(row: &table::Row, column: &str, width: usize) -> Option<String> {
-    if row.cells != width {
-        let cells = row.cells;
-        return Some(format!(
-            "the row has {cells} cells, the header {width}; cells with a comma need quotes"
-        ));
+/// What a line gives: nothing if it is empty or a comment.
+fn from_line<R: BufRead>(lines: &Lines<R>, id: &str, name: &str) -> Option<Seed> {
+    let (line, too_long) = (lines.line().trim_ascii(), lines.too_long());
+    if line.starts_with(b"#") || (line.is_empty() && too_long.is_none()) {
+        return None;
     }
-    row.cell.trim_ascii().is_empty().then(|| format!("column `{column}` is empty"))
+    Some(from_bytes(line, too_long, id, || format!("{name}:{}", lines.number())))
 }
 
-/// What the bytes of a line or cell are.
-fn from_bytes(bytes: &[u8], too_long: Option<u64>, id: &str, place: String) -> Seed {
-    match (std::str::from_utf8(bytes), too_long) {
-        (_, Some(length)) => {
-            refused(&readable(bytes), id, format!("is {length} bytes long, more than any URL"), place)
+/// What a row of a table gives: nothing if all its cells are empty.
+fn from_row(row: &table::Row, column: &str, width: usize, id: &str, name: &str) -> Option<Seed> {
+    let cell = row.cell.trim_ascii();
+    let place = || format!("{name}:{}", row.line);
+    let fault = match row {
+        _ if row.is_empty => return None,
+        _ if row.cells != width => {
+            let cells = row.cells;
+            format!("the row has {cells} cells, the header {width}; cells with a comma need quotes")
         }
-        (Ok(text), None) => seed(text.trim(), id, || place),
-        (Err(_), None) => refused(&readable(bytes), id, "is not UTF-8".into(), place),
-    }
+        _ if row.length == 0 => format!("column `{column}` is empty"),
+        _ => {
+            let too_long = (row.length > row.cell.len() as u64).then_some(row.length);
+            return Some(from_bytes(cell, too_long, id, place));
+        }
+    };
+    Some(refused(&readable(cell), id, fault, place()))
 }
 
-/// What a line of JSON gives under `key`.
-fn from_json(line: &[u8], key: &str, id: &str, place: String) -> Seed {
+/// What a line of JSON gives under `key`: nothing if it is empty.
+fn from_json<R: BufRead>(lines: &Lines<R>, key: &str, id: &str, name: &str) -> Option<Seed> {
+    let (line, too_long) = (lines.line().trim_ascii(), lines.too_long());
+    let place = || format!("{name}:{}", lines.number());
+    if too_long.is_some() {
+        return Some(from_bytes(line, too_long, id, place));
+    }
+    if line.is_empty() {
+        return None;
+    }
     let mut json = serde_json::Deserializer::from_slice(line);
     let fault = match Pick(key).deserialize(&mut json).and_then(|value| json.end().map(|()| value)) {
-        Ok(Some(Value::String(url))) => return seed(url.trim(), id, || place),
+        Ok(Some(Value::String(url))) => return Some(seed(url.trim(), id, place)),
         Ok(Some(_)) => format!("`{key}` is not a text"),
         Ok(None) => format!("the object has no key `{key}`"),
         Err(error) => format!("not a JSON object: {error}"),
     };
-    refused(&readable(line.trim_ascii()), id, fault, place)
+    Some(refused(&readable(line), id, fault, place()))
+}
+
+/// What the bytes of a line or cell are.
+fn from_bytes(bytes: &[u8], too_long: Option<u64>, id: &str, place: impl FnOnce() -> String) -> Seed {
+    let fault = match (std::str::from_utf8(bytes), too_long) {
+        (_, Some(length)) => format!("is {length} bytes long, more than any URL"),
+        (Ok(text), None) => return seed(text.trim(), id, place),
+        (Err(_), None) => "is not UTF-8".to_owned(),
+    };
+    refused(&readable(bytes), id, fault, place())
 }
 
 /// Reads one key of a JSON object and passes over the others. The first counts.
