@@ -83,6 +83,9 @@ fn record(output: &Path, found: &Found) -> Result<Value, String> {
         format!("the record stands in `{}`, which cannot be read: {error}\nhint: runs that are removed take their records with them", done.display())
     })?;
     serde_json::from_slice(&line).map_err(|error| {
-        format!("`{}` has changed since it was written: {error}\nhint: `trawl verify {run_id}` says more", done.display())
+        format!(
+            "`{}` has changed since it was written: {error}\nhint: `trawl verify {run_id}` says more",
+            done.display()
+        )
     })
 }

@@ -32,7 +32,10 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Ok(Some(lookup)) => lookup,
         Ok(None) => {
             let job = &loaded.config.job.name;
-            return report.error(Exit::Error, &format!("job `{job}` has not run yet\nhint: start it with `trawl run`"));
+            return report.error(
+                Exit::Error,
+                &format!("job `{job}` has not run yet\nhint: start it with `trawl run`"),
+            );
         }
         Err(error) => return report.error(Exit::Io, &error),
     };

@@ -55,7 +55,10 @@ fn job_lock(loaded: &Loaded) -> Option<Finding> {
     Some(Finding {
         weight: Weight::Warning,
         place: loaded.place_of("job.state_dir"),
-        what: format!("process {} holds the job since {}: a run would be refused now", holder.pid, holder.since),
+        what: format!(
+            "process {} holds the job since {}: a run would be refused now",
+            holder.pid, holder.since
+        ),
         hint: None,
     })
 }

@@ -160,9 +160,8 @@ fn first_title(html: &Html) -> Option<String> {
         }
         // What hangs below a template is another document.
         let below = if matches!(node.value(), Node::Fragment) { None } else { node.first_child() };
-        next = below.or_else(|| {
-            std::iter::once(node).chain(node.ancestors()).find_map(|node| node.next_sibling())
-        });
+        next = below
+            .or_else(|| std::iter::once(node).chain(node.ancestors()).find_map(|node| node.next_sibling()));
     }
     None
 }

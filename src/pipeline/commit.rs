@@ -38,7 +38,9 @@ pub enum CommitError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The disk is about to be full.
-    #[error("less than {wanted} is free below `{path}`\nhint: make room and start the run again, it goes on where it stopped; `limits.min_free_disk` is the bound")]
+    #[error(
+        "less than {wanted} is free below `{path}`\nhint: make room and start the run again, it goes on where it stopped; `limits.min_free_disk` is the bound"
+    )]
     LowDisk {
         /// Where.
         path: PathBuf,
@@ -170,7 +172,9 @@ impl Committer {
         let gone = |why: &str| Err(CommitError::Gone(why.to_owned()));
         match self.inner.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             None => gone("it was closed"),
-            Some(inner) => inner.orders.try_send(order).or_else(|_| gone("its queue is closed or over its bound")),
+            Some(inner) => {
+                inner.orders.try_send(order).or_else(|_| gone("its queue is closed or over its bound"))
+            }
         }
     }
 
@@ -240,8 +244,7 @@ impl Work {
         let admitted = self.frontier.checkpoint(admits);
         let visits = Arc::new(visits);
         let (positions, spans) = self.write(&visits)?;
-        committed.settles =
-            visits.iter().zip(spans).map(|(visit, span)| settle(visit, span)).collect();
+        committed.settles = visits.iter().zip(spans).map(|(visit, span)| settle(visit, span)).collect();
         drop((visits, held));
         self.frame(admitted, &committed.settles, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));

@@ -20,16 +20,16 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
+use self::checkpoints::checkpoints;
 pub use self::commit::{Closed, CommitError, Committer, Disks};
+use self::commit::{Committed, Done};
 pub use self::parsers::Parsers;
 pub use self::plan::{Circumstances, Plan, PlanError};
 pub use self::sinks::SinkThread;
 pub use self::stop::{Reason, Stop};
 pub use self::tally::Tally;
-pub use self::visit::Tools;
-use self::checkpoints::checkpoints;
-use self::commit::{Committed, Done};
 use self::visit::Flow;
+pub use self::visit::Tools;
 use crate::frontier::Frontier;
 use crate::model::{Lease, Visit};
 use crate::source::{Source, SourceError};
@@ -78,7 +78,8 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let (frontier, stop) = (Arc::clone(&tools.frontier), tools.stop.clone());
     let (refuse, refused) = mpsc::channel(REFUSALS);
     let feed = tokio::spawn(feed::pour(sources, Arc::clone(&frontier), refuse, stop.clone()));
-    let refusals = stream::iter(first).chain(ReceiverStream::new(refused)).map(|visit| Flow::Refused(Box::new(visit)));
+    let refusals =
+        stream::iter(first).chain(ReceiverStream::new(refused)).map(|visit| Flow::Refused(Box::new(visit)));
 
     let visits = leases(Arc::clone(&frontier), stop, feed.abort_handle())
         .map(|lease| visit::fetch(Arc::clone(&tools), lease))

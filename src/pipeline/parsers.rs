@@ -57,7 +57,10 @@ impl Parsers {
     }
 
     /// Runs `work` on one of the threads. A panic in it is an answer like any other.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
         let (tell, told) = oneshot::channel();
         self.queue.push(Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from(&*panic));

@@ -84,7 +84,8 @@ pub struct Circumstances<'a> {
 impl Plan {
     /// Builds the parts.
     pub fn new(config: &Config, run: Circumstances<'_>) -> Result<Self, PlanError> {
-        let headers = config.hosts.iter().map(|(host, special)| (host.clone(), special.headers.clone())).collect();
+        let headers =
+            config.hosts.iter().map(|(host, special)| (host.clone(), special.headers.clone())).collect();
         let max_concurrency = config.politeness.max_concurrency.get();
         let parse_threads = std::thread::available_parallelism().map_or(1, usize::from);
         let surroundings = Surroundings { stdin_spool: run.stdin_spool.map(Path::to_owned) };
@@ -128,11 +129,8 @@ fn overrides(config: &Config) -> BTreeMap<String, Override> {
 fn sinks(config: &Config, run_id: &str) -> Vec<Box<dyn Sink>> {
     let origin =
         Origin { job: config.job.name.clone(), run_id: run_id.to_owned(), links: config.records.links };
-    let mut sinks: Vec<Box<dyn Sink>> = vec![
-        Box::new(Records::new(origin.clone(), PART_BYTES)),
-        Box::new(Outcomes::new(origin, PART_BYTES)),
-    ];
+    let mut sinks: Vec<Box<dyn Sink>> =
+        vec![Box::new(Records::new(origin.clone(), PART_BYTES)), Box::new(Outcomes::new(origin, PART_BYTES))];
     sinks.extend(config.sinks.iter().map(sink::build));
     sinks
 }
-

@@ -63,7 +63,8 @@ impl SinkThread {
     /// Ends the thread and finishes the files.
     pub fn finish(self) -> Result<Vec<Artifact>, CommitError> {
         drop(self.jobs);
-        let writer = self.thread.join().map_err(|_| CommitError::Gone(format!("sink `{}` panicked", self.id)))?;
+        let writer =
+            self.thread.join().map_err(|_| CommitError::Gone(format!("sink `{}` panicked", self.id)))?;
         Ok(writer.finish()?)
     }
 }

@@ -12,9 +12,7 @@ use super::parsers::{Panicked, Parsers};
 use super::stop::Stop;
 use crate::fetch::{self, Fetcher};
 use crate::frontier::{Frontier, Held};
-use crate::model::{
-    Body, Ending, Failure, Fetched, Lease, Outcome, Request, UrlError, UrlKey, Visit,
-};
+use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, UrlError, UrlKey, Visit};
 use crate::parse::{self, Page};
 
 /// What a page needs on its way.
@@ -133,11 +131,11 @@ fn judge(request: &Request, fetched: &Fetched, max_redirects: usize) -> Verdict 
     let end = |outcome, reason: String| Verdict::End(Ending::because(outcome, reason));
     let target = Url::parse(&request.url).ok().and_then(|url| fetch::redirect_target(fetched, &url));
     if let Some(target) = target {
-        let seen = |target: &Url| *target.as_str() == request.url || request.trail.iter().any(|url| url == target.as_str());
+        let seen = |target: &Url| {
+            *target.as_str() == request.url || request.trail.iter().any(|url| url == target.as_str())
+        };
         return match target {
-            Ok(target) if seen(&target) => {
-                end(Outcome::RedirectLoop, format!("redirects back to {target}"))
-            }
+            Ok(target) if seen(&target) => end(Outcome::RedirectLoop, format!("redirects back to {target}")),
             Ok(_) if request.trail.len() >= max_redirects => {
                 end(Outcome::RedirectLoop, format!("more than {max_redirects} redirects"))
             }
@@ -187,7 +185,8 @@ fn redirect(
                 attempt: 0,
                 ..request.clone()
             };
-            let ending = Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`, which {error}"));
+            let ending =
+                Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`, which {error}"));
             let mut flows = vec![settled(without_page(request, fetched, ending), None)];
             if tools.frontier.refuse(refused.key) {
                 let ending = Ending::because(outcome, error.to_string());
@@ -207,7 +206,8 @@ fn read(request: Request, mut fetched: Fetched, max_body: u64, keep_bodies: bool
     };
     let base = request.base_url.as_deref().unwrap_or(&request.url);
     let Ok(base) = Url::parse(base) else {
-        let ending = Ending::because(Outcome::InvalidUrl, format!("`{base}` is no address to resolve links against"));
+        let ending =
+            Ending::because(Outcome::InvalidUrl, format!("`{base}` is no address to resolve links against"));
         return without_page(request, fetched, ending);
     };
     let page = Page {

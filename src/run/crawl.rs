@@ -92,7 +92,11 @@ struct Crew {
 
 impl Crew {
     /// Runs the flow. `None` if a second signal ended it at once.
-    fn work(self, session: &Session, stop: &Stop) -> Result<Option<(Arc<Frontier>, Closed, Tally)>, RunError> {
+    fn work(
+        self,
+        session: &Session,
+        stop: &Stop,
+    ) -> Result<Option<(Arc<Frontier>, Closed, Tally)>, RunError> {
         let Self { plan, known, first, journal, sinks, progress, tally } = self;
         let fault = |error| RunError::Io { action: "start threads for", path: session.dir.partial(), error };
         let runtime = runtime().map_err(fault)?;
@@ -173,9 +177,11 @@ fn deadly_pages(replay: &mut Replay) -> Vec<Visit> {
         *deaths.entry(*key).or_default() += 1;
     }
     let is_deadly = |key: &UrlKey| deaths.get(key).is_some_and(|count| *count >= DEADLY);
-    let (deadly, rest) = std::mem::take(&mut replay.queued).into_iter().partition(|request| is_deadly(&request.key));
+    let (deadly, rest) =
+        std::mem::take(&mut replay.queued).into_iter().partition(|request| is_deadly(&request.key));
     replay.queued = rest;
-    let ending = || Ending::because(Outcome::Internal, "the program died repeatedly while it parsed this page");
+    let ending =
+        || Ending::because(Outcome::Internal, "the program died repeatedly while it parsed this page");
     deadly.into_iter().map(|request| Visit::refused(request, ending())).collect()
 }
 
@@ -192,5 +198,11 @@ fn finish(frontier: &Frontier, tally: &Tally, reason: Option<Reason>) -> Finish 
         () => Exit::Complete,
     };
     let complete = !limited;
-    Finish { reason: reason.to_owned(), complete, discovered: frontier.discovered(), queued, exit: exit.code() }
+    Finish {
+        reason: reason.to_owned(),
+        complete,
+        discovered: frontier.discovered(),
+        queued,
+        exit: exit.code(),
+    }
 }

@@ -69,7 +69,11 @@ impl RunDir {
     /// Creates the directory of an unfinished run, durably.
     pub fn create(&self) -> Result<(), RunError> {
         let dir = self.partial();
-        fs::create_dir_all(&dir).map_err(|error| RunError::Create { path: dir, key: "job.output_dir", error })?;
+        fs::create_dir_all(&dir).map_err(|error| RunError::Create {
+            path: dir,
+            key: "job.output_dir",
+            error,
+        })?;
         sync_dir(&self.runs())?;
         Ok(sync_dir(&self.output)?)
     }

@@ -74,7 +74,9 @@ pub enum RunError {
         hint: &'static str,
     },
     /// The books do not balance.
-    #[error("internal error: {discovered} URLs were discovered, but {settled} settled and {queued} queued\nhint: please report this; the output is kept in `{path}`")]
+    #[error(
+        "internal error: {discovered} URLs were discovered, but {settled} settled and {queued} queued\nhint: please report this; the output is kept in `{path}`"
+    )]
     Unbalanced {
         /// URLs that were ever known.
         discovered: u64,

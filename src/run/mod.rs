@@ -18,16 +18,16 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use self::crawl::Crawled;
 pub use self::directory::{RunDir, latest};
 pub use self::error::RunError;
 pub use self::exit::Exit;
-pub use self::log::{RunLog, Style, init as init_log};
-pub use self::start::Unfinished;
-pub use self::verify::{Report, find_run, verify};
-use self::crawl::Crawled;
 use self::following::Following;
+pub use self::log::{RunLog, Style, init as init_log};
 use self::publish::Publication;
 use self::start::Taken;
+pub use self::start::Unfinished;
+pub use self::verify::{Report, find_run, verify};
 use crate::config::Config;
 use crate::pipeline::{Circumstances, Closed, Plan, SinkThread, Stop};
 use crate::store::Finish;
@@ -62,7 +62,11 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
     let mut taken = start::take(job.config, job.unfinished, Timestamp::now())?;
     let dir = taken.session.dir.partial();
     if dir.exists() {
-        job.log.open(&dir).map_err(|error| RunError::Io { action: "open the log in", path: dir.clone(), error })?;
+        job.log.open(&dir).map_err(|error| RunError::Io {
+            action: "open the log in",
+            path: dir.clone(),
+            error,
+        })?;
     }
     let (run_id, resumed) = (taken.session.begin.run_id.as_str(), taken.is_resumed());
     tracing::info!(run_id, resumed, queued = taken.replay.queued.len(), path = %dir.display(), "run");
@@ -89,13 +93,18 @@ fn finish_publication(job: &Job<'_>, taken: Taken, finish: &Finish) -> Result<En
     publish(&publication, Closed::new(journal, sinks, progress), following)
 }
 
-fn publish(publication: &Publication<'_>, mut closed: Closed, following: Following) -> Result<Ended, RunError> {
+fn publish(
+    publication: &Publication<'_>,
+    mut closed: Closed,
+    following: Following,
+) -> Result<Ended, RunError> {
     let summary = publication.carry_out(&mut closed, Timestamp::now())?;
     let Closed { journal, follower, .. } = closed;
     drop(follower);
     following.wait(None)?;
     publication.retire(journal.path())?;
-    let exit = Exit::ALL.into_iter().find(|exit| exit.code() == publication.finish.exit).unwrap_or(Exit::Error);
+    let exit =
+        Exit::ALL.into_iter().find(|exit| exit.code() == publication.finish.exit).unwrap_or(Exit::Error);
     Ok(Ended { exit, summary, place: publication.place() })
 }
 

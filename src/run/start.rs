@@ -113,7 +113,8 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
     dir.create()?;
     // The journal comes last: a directory without a journal is litter, a journal without one would be a loss.
     let journal = Journal::create(&layout.journal(&run_id), &begin)?;
-    let session = Session { layout, _lock: lock, begin, dir, stdin_spool, started: format!("{now:.3}"), starts: 1 };
+    let session =
+        Session { layout, _lock: lock, begin, dir, stdin_spool, started: format!("{now:.3}"), starts: 1 };
     Ok(Taken { session, journal, replay: Replay::default(), tally: Tally::default() })
 }
 
@@ -161,9 +162,7 @@ fn new_run_id(now: Timestamp) -> String {
 
 /// Standard input can be read once, a run may be taken up many times: it is copied to a file first.
 fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunError> {
-    let reads_stdin = |settings: &source::Settings| {
-        matches!(settings, source::Settings::List(list) if list.path == Path::new("-"))
-    };
+    let reads_stdin = |settings: &source::Settings| matches!(settings, source::Settings::List(list) if list.path == Path::new("-"));
     if !config.sources.iter().any(reads_stdin) {
         return Ok(None);
     }

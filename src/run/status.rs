@@ -62,7 +62,13 @@ pub async fn keep(dir: PathBuf, run_id: String, frontier: Arc<Frontier>, tally: 
         };
         write(&dir, &status);
         if tick % LOG_EVERY == LOG_EVERY - 1 {
-            tracing::info!(settled, records = tally.records, queued = status.queued, pages_per_second, "progress");
+            tracing::info!(
+                settled,
+                records = tally.records,
+                queued = status.queued,
+                pages_per_second,
+                "progress"
+            );
         }
     }
 }

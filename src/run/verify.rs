@@ -62,7 +62,8 @@ pub fn find_run(output: &Path, wanted: Option<&str>) -> Result<PathBuf, RunError
 pub fn verify(dir: &Path) -> Result<Report, RunError> {
     let mut report = Report { path: dir.to_owned(), ..Report::default() };
     let path = dir.join(MANIFEST);
-    let text = std::fs::read_to_string(&path).map_err(|error| RunError::Io { action: "read", path, error })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| RunError::Io { action: "read", path, error })?;
     let manifest: Manifest = match serde_json::from_str(&text) {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -81,7 +82,8 @@ pub fn verify(dir: &Path) -> Result<Report, RunError> {
 }
 
 fn files(dir: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), RunError> {
-    let there = files_below(dir).map_err(|error| RunError::Io { action: "list", path: dir.to_owned(), error })?;
+    let there =
+        files_below(dir).map_err(|error| RunError::Io { action: "list", path: dir.to_owned(), error })?;
     let mut there: BTreeSet<PathBuf> = there.into_iter().collect();
     for entry in &manifest.files {
         report.files += 1;
@@ -107,7 +109,13 @@ fn files(dir: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), Run
 }
 
 /// Reads all lines of one kind of journal and hands them on with their place.
-fn lines(dir: &Path, manifest: &Manifest, kind: &str, report: &mut Report, mut each: impl FnMut(&str, &str, &mut Report)) {
+fn lines(
+    dir: &Path,
+    manifest: &Manifest,
+    kind: &str,
+    report: &mut Report,
+    mut each: impl FnMut(&str, &str, &mut Report),
+) {
     let prefix = format!("{kind}/");
     let parts: Vec<&Entry> = manifest.files.iter().filter(|entry| entry.path.starts_with(&prefix)).collect();
     for part in parts {
@@ -132,7 +140,8 @@ fn lines(dir: &Path, manifest: &Manifest, kind: &str, report: &mut Report, mut e
 
 /// Every URL ends once. Gives the keys of those that have a record.
 fn outcomes(dir: &Path, manifest: &Manifest, report: &mut Report) -> HashSet<UrlKey> {
-    let names: BTreeMap<&str, Outcome> = Outcome::ALL.iter().map(|outcome| (outcome.name(), *outcome)).collect();
+    let names: BTreeMap<&str, Outcome> =
+        Outcome::ALL.iter().map(|outcome| (outcome.name(), *outcome)).collect();
     let (mut seen, mut good) = (HashSet::new(), HashSet::new());
     let run_id = manifest.run_id.clone();
     lines(dir, manifest, "outcomes", report, |place, text, report| {
@@ -179,8 +188,12 @@ fn records(dir: &Path, manifest: &Manifest, good: &HashSet<UrlKey>, report: &mut
             Ok(key) if key != UrlKey::of(&record.url) => {
                 report.say(format!("{place}: the key is not that of `{}`", record.url));
             }
-            Ok(key) if !good.contains(&key) => report.say(format!("{place}: `{}` has no outcome `ok`", record.url)),
-            Ok(key) if !seen.insert(key) => report.say(format!("{place}: a second record of `{}`", record.url)),
+            Ok(key) if !good.contains(&key) => {
+                report.say(format!("{place}: `{}` has no outcome `ok`", record.url))
+            }
+            Ok(key) if !seen.insert(key) => {
+                report.say(format!("{place}: a second record of `{}`", record.url))
+            }
             Ok(_) => {}
             Err(_) => report.say(format!("{place}: `{}` is no URL key", record.url_key)),
         }

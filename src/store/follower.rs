@@ -138,7 +138,9 @@ impl Follower {
         match mark.as_ref().map(|mark| self.continued(mark)).transpose()?.flatten() {
             Some(mark) => Ok((index, mark)),
             None if mark.is_some_and(|mark| !mark.run_id.is_empty() && mark.run_id != self.run_id) => {
-                tracing::info!("the index holds a run that was not published, or not to its end; rebuilding it");
+                tracing::info!(
+                    "the index holds a run that was not published, or not to its end; rebuilding it"
+                );
                 drop(index);
                 self.renew()
             }
@@ -162,7 +164,8 @@ impl Follower {
             Err(StoreError::Damaged { .. }) => None,
             Err(error) => return Err(error),
         };
-        let merged = merged.is_some_and(|merged| merged.base == mark.snapshot && merged.run_id == mark.run_id);
+        let merged =
+            merged.is_some_and(|merged| merged.base == mark.snapshot && merged.run_id == mark.run_id);
         Ok((ours && merged).then(|| self.at(mark.frames)))
     }
 
