@@ -38,7 +38,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         return print_json(&right(&loaded, &survey, exit), exit, report);
     }
     for finding in &survey.findings {
-        let hint = finding.hint.iter().map(|hint| format!("\nhint: {hint}")).collect::<String>();
+        let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         let words = format!("{}: {}{hint}", finding.place, finding.what);
         match finding.weight {
             Weight::Warning => report.warning(&words),

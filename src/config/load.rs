@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::check;
-use super::problem::{ConfigErrors, Problem};
+use super::problem::{ConfigErrors, ENOUGH, Problem};
 use super::read::{DEFAULT_PATH, read};
 use super::sets;
 use super::text::{Texts, shown_whole};
@@ -49,9 +49,13 @@ pub fn from_text(name: &str, path: &Path, text: &str, sets: &[String]) -> Result
     }
     let (mut problems, mut overrides) = (Vec::new(), Vec::new());
     for set in sets {
-        match sets::read(set, &mut texts) {
+        let start = texts.add_set(set);
+        match sets::read(set, start) {
             Ok(set) => overrides.push(set),
-            Err(problem) => problems.push(problem),
+            Err(what) => {
+                let hint = Some(sets::HINT.to_owned());
+                problems.push(Problem::new(&texts, &(start..start + set.len()), what, hint));
+            }
         }
     }
     for set in &overrides {
@@ -101,6 +105,7 @@ fn stand_in<'i>(tree: &mut DeTable<'i>) {
 fn syntax(texts: &Texts, errors: &[toml::de::Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = errors
         .iter()
+        .take(ENOUGH)
         .map(|error| Problem::new(texts, &error.span().unwrap_or(0..1), error.message(), None))
         .collect();
     problems.dedup_by_key(|problem| problem.place.line.map(|(line, _)| line));
