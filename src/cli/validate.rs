@@ -8,7 +8,8 @@ use super::args::{ConfigArgs, Global};
 use super::report::Report;
 use crate::config::{Config, ConfigErrors, Finding, Loaded, Survey, Weight, survey};
 use crate::run::Exit;
-use crate::{sink, source};
+use crate::sink;
+use crate::source;
 
 /// Arguments of `trawl validate`.
 #[derive(Debug, clap::Args)]
