@@ -64,7 +64,7 @@ fn init(path: &PathBuf, report: &Report) -> Exit {
     let path = path.display();
     match written {
         Ok(()) => {
-            report.note(&format_args!("wrote {path}; look at it, then: trawl validate {path}"));
+            Report::note(&format_args!("wrote {path}; look at it, then: trawl validate {path}"));
             Exit::Complete
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -53,16 +53,16 @@ impl Report {
     }
 
     /// Says something that is no result.
-    pub fn note(&self, words: &dyn Display) {
+    pub fn note(words: &dyn Display) {
         // Nobody is left to be told that standard error is gone.
         let _ = writeln!(io::stderr().lock(), "{words}");
     }
 
     fn say(&self, label: &str, colour: &str, words: &dyn Display) {
         if self.is_coloured {
-            self.note(&format_args!("\u{1b}[1;{colour}m{label}\u{1b}[0m: {words}"));
+            Self::note(&format_args!("\u{1b}[1;{colour}m{label}\u{1b}[0m: {words}"));
         } else {
-            self.note(&format_args!("{label}: {words}"));
+            Self::note(&format_args!("{label}: {words}"));
         }
     }
 }

@@ -8,7 +8,8 @@ use super::args::{ConfigArgs, Global};
 use super::report::Report;
 use crate::config::{Config, ConfigErrors, Finding, Loaded, Survey, Weight, survey};
 use crate::run::Exit;
-use crate::{sink, source};
+use crate::sink;
+use crate::source;
 
 /// Arguments of `trawl validate`.
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         return print_json(&right(&loaded, &survey, exit), exit, report);
     }
     for finding in &survey.findings {
-        let hint = finding.hint.iter().map(|hint| format!("\nhint: {hint}")).collect::<String>();
+        let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         let words = format!("{}: {}{hint}", finding.place, finding.what);
         match finding.weight {
             Weight::Warning => report.warning(&words),

@@ -2,6 +2,7 @@
 //! other. Fills in what depends on other keys. Looks at the config alone, not at its surroundings.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Component, Path};
 
 use http::{HeaderName, HeaderValue};
@@ -14,24 +15,27 @@ use super::{Config, Host};
 use crate::fetch::PrivateNetworks;
 use crate::model::{canonical, host_key};
 use crate::secret::Text;
-use crate::{sink, source};
+use crate::sink;
+use crate::source;
 
 /// Longest name of a job, source or sink.
 const LONGEST_NAME: usize = 64;
-/// Folders of every run directory, which no sink may take.
-const RESERVED: [&str; 2] = ["records", "outcomes"];
-/// Headers that the client writes itself, because they belong to the connection or the body.
-const OWN_HEADERS: [&str; 9] = [
-    "host",
-    "connection",
-    "content-length",
-    "transfer-encoding",
-    "te",
-    "upgrade",
-    "user-agent",
-    "accept-encoding",
-    "proxy-connection",
+/// What every run directory has, so that no sink may take it.
+const RESERVED: [&str; 8] = [
+    "records",
+    "outcomes",
+    "manifest.json",
+    "summary.json",
+    "status.json",
+    "config.toml",
+    "run.log.jsonl",
+    "_SUCCESS",
 ];
+/// Headers that belong to the connection or to the framing of a message.
+const OWN_HEADERS: [&str; 7] =
+    ["host", "connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"];
+/// Schemes of proxies.
+const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// Something wrong with a key.
 pub struct Wrong {
@@ -100,23 +104,25 @@ fn job(config: &mut Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
 
 fn http(config: &Config, wrongs: &mut Vec<Wrong>) {
     let http = &config.http;
-    if HeaderValue::from_str(&http.user_agent).is_err() || http.user_agent.trim().is_empty() {
-        let what = "`http.user_agent` must be visible ASCII text, without line ends";
+    if HeaderValue::from_bytes(http.user_agent.as_bytes()).is_err() || http.user_agent.trim().is_empty() {
+        let what = "`http.user_agent` must be some text, without line ends";
         wrongs.push(Wrong::new("http.user_agent", On::Value, what));
     }
     headers("http.headers", &http.headers, wrongs);
     if let Some(Text::Plain(proxy)) = &http.proxy {
-        let scheme = Url::parse(proxy).map(|url| url.scheme().to_owned());
-        if !matches!(scheme.as_deref(), Ok("http" | "https" | "socks5" | "socks5h")) {
+        let is_proxy =
+            |url: Url| PROXIES.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty());
+        if !Url::parse(proxy).is_ok_and(is_proxy) {
             let what = format!("`http.proxy`: `{}` is no address of a proxy", shown(proxy));
             let hint = "write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"";
             wrongs.push(Wrong::new("http.proxy", On::Value, what).hint(hint));
         }
     }
     if let PrivateNetworks::Some(networks) = &http.allow_private_networks {
-        for (index, network) in networks.iter().enumerate().filter(|(_, network)| !is_network(network)) {
+        for (index, network) in networks.iter().enumerate() {
+            let Err(why) = check_network(network) else { continue };
             let key = format!("http.allow_private_networks[{index}]");
-            let what = format!("`{}` is no network", shown(network));
+            let what = format!("`{}` is no network: {why}", shown(network));
             wrongs.push(
                 Wrong::new(key, On::Value, what).hint("write for example \"10.1.0.0/16\" or \"::1/128\""),
             );
@@ -132,7 +138,7 @@ fn http(config: &Config, wrongs: &mut Vec<Wrong>) {
             wrongs.push(Wrong::new(&*key, On::Value, format!("`{key}` names no address")));
         }
         for (index, address) in addresses.iter().enumerate() {
-            if address.parse::<std::net::IpAddr>().is_err() {
+            if address.parse::<IpAddr>().is_err() {
                 let what = format!("`{}` is no IP address", shown(address));
                 let wrong = Wrong::new(format!("{key}[{index}]"), On::Value, what);
                 wrongs.push(wrong.hint("write for example \"10.0.0.7\" or \"fd00::7\""));
@@ -148,11 +154,10 @@ fn headers(table: &str, headers: &BTreeMap<String, Text>, wrongs: &mut Vec<Wrong
             let what = format!("`{}` is no name of a header", shown(name));
             wrongs.push(Wrong::new(&*key, On::Key, what).hint("write for example `Accept-Language`"));
         } else if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            let wrong = Wrong::new(&*key, On::Key, format!("the header `{name}` is written by trawl itself"));
-            let is_agent = name.eq_ignore_ascii_case("user-agent");
-            wrongs.push(if is_agent { wrong.hint("use `http.user_agent`") } else { wrong });
+            let what = format!("the header `{name}` belongs to the connection, which trawl makes itself");
+            wrongs.push(Wrong::new(&*key, On::Key, what));
         }
-        if matches!(value, Text::Plain(value) if HeaderValue::from_str(value).is_err()) {
+        if matches!(value, Text::Plain(value) if HeaderValue::from_bytes(value.as_bytes()).is_err()) {
             let what = format!("`{key}` holds a character that no header may have");
             wrongs.push(Wrong::new(&*key, On::Value, what));
         }
@@ -242,7 +247,8 @@ fn sources(config: &Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
 
 /// How a list is written, by its name, where the config does not say.
 fn list_format(path: &Path) -> source::list::Format {
-    match path.extension().and_then(|ending| ending.to_str()) {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    match ending.to_str() {
         Some("csv") => source::list::Format::Csv,
         Some("jsonl" | "ndjson") => source::list::Format::Jsonl,
         _ => source::list::Format::Lines,
@@ -288,7 +294,7 @@ fn sinks(config: &Config, wrongs: &mut Vec<Wrong>) {
             let hint = "write a relative path without `..`: letters, digits, `.`, `_` and `-`";
             wrongs.push(Wrong::new(key, On::Value, what).hint(hint));
         } else if RESERVED.iter().any(|name| parts[0] == Component::Normal(name.as_ref())) {
-            let what = format!("`{folder}` is a folder that every run has");
+            let what = format!("`{folder}` is taken by what every run writes");
             wrongs.push(Wrong::new(key, On::Value, what).hint("choose another name"));
         } else if folders.contains(&folder) {
             wrongs.push(Wrong::new(key, On::Value, format!("two sinks write to the folder `{folder}`")));
@@ -307,7 +313,7 @@ fn unique<'a>(list: &str, ids: impl Iterator<Item = &'a str>, wrongs: &mut Vec<W
         } else if let Some(first) = seen.iter().position(|other| *other == id) {
             let what = format!("`{id}` is already the id of {list}[{first}]");
             wrongs.push(Wrong::new(key, On::Value, what).hint("give each an id of its own"));
-        } else if list == "sinks" && RESERVED.contains(&id) {
+        } else if list == "sinks" && RESERVED[..2].contains(&id) {
             let what = format!("`{id}` is the id of an output that every run has");
             wrongs.push(Wrong::new(key, On::Value, what).hint("choose another id"));
         }
@@ -332,15 +338,64 @@ fn safe_name(name: &str) -> Result<(), String> {
 }
 
 /// Whether a text is a network in CIDR form, or a single address.
-fn is_network(text: &str) -> bool {
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits)),
-        None => (text, None),
+fn check_network(text: &str) -> Result<(), &'static str> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let (address, width) = match address.parse() {
+        Ok(IpAddr::V4(v4)) => (u128::from(u32::from(v4)), 32),
+        Ok(IpAddr::V6(v6)) => (u128::from(v6), 128),
+        Err(_) => return Err("it does not begin with an IP address"),
     };
-    let most = match address.parse() {
-        Ok(std::net::IpAddr::V4(_)) => 32,
-        Ok(std::net::IpAddr::V6(_)) => 128,
-        Err(_) => return false,
+    let Some(bits) = bits else { return Ok(()) };
+    let bits: u32 = match bits.parse() {
+        Ok(length) if length <= width && bits.bytes().all(|b| b.is_ascii_digit()) => length,
+        _ => return Err("its prefix is no number that fits the address"),
     };
-    bits.is_none_or(|bits| !bits.starts_with('+') && bits.parse::<u8>().is_ok_and(|bits| bits <= most))
+    match address.checked_shl(128 - width + bits) {
+        Some(rest) if rest != 0 => Err("bits are set behind its prefix"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_told_from_what_only_looks_like_one() {
+        for good in ["10.0.0.0/8", "0.0.0.0/0", "::/0", "::1", "127.0.0.1/32", "fd00::/8", "::1/128"] {
+            assert_eq!(check_network(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["10.0.0.1/8", "fd00::1/8", "1.2.3.4/0", "10.0.0.0/33", "::/129", "::/+1", "::/", "10/8", "x", ""]
+        {
+            assert!(check_network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_come_to_one_form() {
+        let cases = [
+            ("EXAMPLE.org.", "example.org"),
+            ("bücher.example:80", "xn--bcher-kva.example"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("file", "file"),
+        ];
+        for (name, form) in cases {
+            assert_eq!(host_of(name).as_deref(), Some(form));
+        }
+        for name in ["", "a/b", "http://a", "u@a", "a b", "a:x", "a?b"] {
+            assert_eq!(host_of(name), None, "{name}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_name_a_host_and_a_network_or_not(text in "\\PC{0,30}|[0-9a-f:./+]{0,30}") {
+            let (_, _) = (check_network(&text), host_of(&text));
+            // A name that is safe is one folder, whatever the system makes of paths.
+            if safe_name(&text).is_ok() {
+                proptest::prop_assert_eq!(Path::new(&text).components().count(), 1);
+            }
+        }
+    }
 }

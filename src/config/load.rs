@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::check;
-use super::problem::{ConfigErrors, Problem};
+use super::problem::{ConfigErrors, ENOUGH, Problem};
 use super::read::{DEFAULT_PATH, read};
 use super::sets;
 use super::text::{Texts, shown_whole};
@@ -49,9 +49,13 @@ pub fn from_text(name: &str, path: &Path, text: &str, sets: &[String]) -> Result
     }
     let (mut problems, mut overrides) = (Vec::new(), Vec::new());
     for set in sets {
-        match sets::read(set, &mut texts) {
+        let start = texts.add_set(set);
+        match sets::read(set, start) {
             Ok(set) => overrides.push(set),
-            Err(problem) => problems.push(problem),
+            Err(what) => {
+                let hint = Some(sets::HINT.to_owned());
+                problems.push(Problem::new(&texts, &(start..start + set.len()), what, hint));
+            }
         }
     }
     for set in &overrides {
@@ -101,6 +105,7 @@ fn stand_in<'i>(tree: &mut DeTable<'i>) {
 fn syntax(texts: &Texts, errors: &[toml::de::Error]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = errors
         .iter()
+        .take(ENOUGH)
         .map(|error| Problem::new(texts, &error.span().unwrap_or(0..1), error.message(), None))
         .collect();
     problems.dedup_by_key(|problem| problem.place.line.map(|(line, _)| line));
@@ -270,17 +275,14 @@ mod tests {
 
     #[test]
     fn addresses_and_names_are_checked_at_load() {
-        check(
-            "http.user_agent = ''",
-            "3:19: `http.user_agent` must be visible ASCII text, without line ends",
-        );
+        check("http.user_agent = ''", "3:19: `http.user_agent` must be some text, without line ends");
         check(
             "http.proxy = 'x'",
             "3:14: `http.proxy`: `x` is no address of a proxy | write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"",
         );
         check(
             "http.allow_private_networks = ['::1', '10.0.0.0/33']",
-            "3:39: `10.0.0.0/33` is no network | write for example \"10.1.0.0/16\" or \"::1/128\"",
+            "3:39: `10.0.0.0/33` is no network: its prefix is no number that fits the address | write for example \"10.1.0.0/16\" or \"::1/128\"",
         );
         check(
             "http.resolve = { 'a:1' = ['::1'] }",
@@ -295,7 +297,10 @@ mod tests {
             "http.headers = { 'a b' = 'x' }",
             "3:18: `a b` is no name of a header | write for example `Accept-Language`",
         );
-        check("http.headers = { Host = 'x' }", "3:18: the header `Host` is written by trawl itself");
+        check(
+            "http.headers = { Host = 'x' }",
+            "3:18: the header `Host` belongs to the connection, which trawl makes itself",
+        );
         check(
             "hosts.a.headers = { b = \"x\\u0007\" }",
             "3:25: `hosts.a.headers.b` holds a character that no header may have",
@@ -329,7 +334,7 @@ mod tests {
         }
         check(
             &sink("p", "outcomes/x"),
-            "3:45: `outcomes/x` is a folder that every run has | choose another name",
+            "3:45: `outcomes/x` is taken by what every run writes | choose another name",
         );
         check(
             &sink("records", "x"),

@@ -8,6 +8,9 @@ use super::text::{Place, Texts};
 /// More problems than this help nobody.
 const MOST_SHOWN: usize = 50;
 
+/// After so many problems no more are looked for.
+pub const ENOUGH: usize = 1000;
+
 /// Everything that is wrong with a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
@@ -58,7 +61,11 @@ impl ConfigErrors {
         problems.sort_by_key(|problem| problem.offset);
         problems.dedup();
         let count = problems.len();
-        let headline = format!("{count} problem{} in {name}", if count == 1 { "" } else { "s" });
+        let headline = match count {
+            1 => format!("1 problem in {name}"),
+            ENOUGH.. => format!("{ENOUGH} problems and more in {name}"),
+            _ => format!("{count} problems in {name}"),
+        };
         Self { headline, hint: None, problems }
     }
 }

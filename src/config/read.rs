@@ -112,7 +112,7 @@ mod tests {
         check(b"\xef\xbb\xbfa = 1", "a = 1");
         check(b"a = 1\nb = \"\xff\"", "c.toml:2:6: byte 0xff at offset 11 is not UTF-8");
         check(b"a = 1\n\0", "c.toml:2:1: NUL byte at offset 6");
-        check(b"a\0=\01\0", "c.toml:1:2: NUL byte at offset 1");
+        check(b"a\0=\0", "c.toml:1:2: NUL byte at offset 1");
         check(b"\xff\xfea\0", "`c.toml` is UTF-16");
         check(b"", "`c.toml` is empty");
         check(b"\n  # only words\n", "`c.toml` is empty");

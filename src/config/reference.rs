@@ -30,9 +30,9 @@ pub fn reference() -> String {
 /// A heading and the keys of one table, then the tables in it.
 fn table(root: &Json, schema: &Json, name: &str, about: &str, out: &mut String) {
     let heading = if name.is_empty() { about.to_owned() } else { format!("`{name}`") };
-    out.push_str(&format!("\n## {heading}\n\n"));
+    out.extend(["\n## ", &heading, "\n\n"]);
     if !name.is_empty() {
-        out.push_str(&format!("{}\n\n", one_line(about)));
+        out.extend([&one_line(about), "\n\n"]);
     }
     out.push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
     let required: Vec<&str> =
@@ -53,7 +53,8 @@ fn table(root: &Json, schema: &Json, name: &str, about: &str, out: &mut String) 
             other => format!("`{other}`"),
         };
         inner.extend(tables);
-        out.push_str(&format!("| `{key}` | {kind} | {default} | {} |\n", one_line(about)));
+        let cells = [&format!("`{key}`"), &kind, &default, &one_line(about)];
+        out.extend(cells.into_iter().flat_map(|cell| ["| ", cell, " "]).chain(["|\n"]));
     }
     for (name, about, schema) in inner {
         table(root, schema, &name, about, out);

@@ -7,8 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problem;
-use super::text::{Texts, shown};
+use super::text::shown;
 use super::walk::{Node, join};
 
 /// One step of a key path, with its place.
@@ -37,22 +36,15 @@ pub struct Override {
 
 const KEY: &str = "v = ";
 
-/// Reads one `--set`.
-pub fn read(set: &str, texts: &mut Texts) -> Result<Override, Problem> {
-    let start = texts.add_set(set);
-    let span = start..start + set.len();
-    match steps(set, start) {
-        Ok((steps, value)) => {
-            let value = start + value..span.end;
-            let padding = " ".repeat(value.start.saturating_sub(KEY.len()));
-            let document = format!("{padding}{KEY}{}", texts.slice(&value));
-            Ok(Override { span, steps, value, document })
-        }
-        Err(what) => {
-            let hint = "write it like `--set limits.max_pages=100` or `--set sources[0].path=urls.txt`";
-            Err(Problem::new(texts, &span, what, Some(hint.to_owned())))
-        }
-    }
+/// What a `--set` looks like, for who wrote one that cannot be read.
+pub const HINT: &str = "write it like `--set limits.max_pages=100` or `--set sources[0].path=urls.txt`";
+
+/// Reads one `--set` that begins at `start` in all texts.
+pub fn read(set: &str, start: usize) -> Result<Override, String> {
+    let (steps, value) = steps(set, start)?;
+    let padding = " ".repeat((start + value).saturating_sub(KEY.len()));
+    let document = format!("{padding}{KEY}{}", &set[value..]);
+    Ok(Override { span: start..start + set.len(), steps, value: start + value..start + set.len(), document })
 }
 
 impl Override {
@@ -166,10 +158,9 @@ mod tests {
     /// Lays `set` over a small tree and returns what the tree then says, or the error.
     fn check(set: &str, expected: &str) {
         let file = "a = { b = 1 }\nlist = [{ id = \"x\", n = 1 }]\n";
-        let mut texts = Texts::new("c.toml", file);
-        let read = match read(set, &mut texts) {
+        let read = match read(set, file.len()) {
             Ok(read) => read,
-            Err(problem) => return assert_eq!(problem.what, expected),
+            Err(what) => return assert_eq!(what, expected),
         };
         let mut tree = DeTable::parse(file).expect("file");
         let result = match read.apply(tree.get_mut()) {

@@ -8,9 +8,15 @@ use super::text::shown;
 use super::walk::within;
 use crate::kind::nearest;
 
+/// A longer key resembles nothing, and comparing it would take its time.
+const LONGEST_KEY: usize = 64;
+
 /// The message and the hint for a key that `table`, called `name`, does not have.
 pub fn unknown_key(root: &Json, table: &Json, name: &str, key: &str) -> (String, Option<String>) {
     let what = format!("unknown key `{}`{}", shown(key), within(name));
+    if key.len() > LONGEST_KEY {
+        return (what, None);
+    }
     let here = || table["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str());
     if let Some(near) = nearest(key, here()) {
         return (what, Some(format!("did you mean `{near}`?")));

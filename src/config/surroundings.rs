@@ -124,7 +124,9 @@ impl Survey {
             headers.extend(settings.headers.iter().map(|(name, text)| (join(&table, name), text)));
         }
         for (key, text) in headers {
-            self.secret(loaded, &key, text, |secret| HeaderValue::from_str(secret.expose()).is_ok());
+            self.secret(loaded, &key, text, |secret| {
+                HeaderValue::from_bytes(secret.expose().as_bytes()).is_ok()
+            });
         }
         if let Some(proxy) = &http.proxy {
             self.secret(loaded, "http.proxy", proxy, |secret| Url::parse(secret.expose()).is_ok());

@@ -11,15 +11,12 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problem;
+use super::problem::{ENOUGH, Problem};
 use super::shape::{Shape, example, expected, follow, listed, shape, type_of};
 use super::suggest;
 use super::text::{Texts, shown};
 use crate::kind::nearest;
 use crate::units::{Size, Time};
-
-/// After so many problems no more are looked for.
-const ENOUGH: usize = 1000;
 
 /// A value of the tree with its place.
 pub type Node<'i> = Spanned<DeValue<'i>>;
@@ -117,6 +114,8 @@ impl<'a> Walk<'a> {
             let wanted = if known.is_null() { &schema["additionalProperties"] } else { known };
             let verdict = if wanted.is_object() {
                 self.value(wanted, &full, value)
+            } else if self.problems.len() >= ENOUGH {
+                Verdict::Cut
             } else {
                 let (what, hint) = suggest::unknown_key(self.schema, schema, name, key.get_ref());
                 self.report(&key.span(), what, hint)
@@ -230,17 +229,15 @@ impl<'a> Walk<'a> {
             return self.report(&span, format!("`type` is missing{}", within(name)), Some(hint));
         };
         let wanted = tag.get_ref().as_str();
-        match variants.iter().find(|(tag, _)| Some(*tag) == wanted) {
-            Some((_, variant)) => self.table(variant, name, table, &span),
-            None => {
-                let found = wanted.map_or_else(|| found(tag.get_ref()), |text| format!("`{}`", shown(text)));
-                let hint = nearest(wanted.unwrap_or_default(), tags.clone());
-                let hint = hint.map(|tag| format!("did you mean `{tag}`?"));
-                let what = format!("`{}` must be one of {}, not {found}", join(name, "type"), listed(tags));
-                let span = tag.span();
-                self.report(&span, what, hint)
-            }
+        if let Some((_, variant)) = variants.iter().find(|(tag, _)| Some(*tag) == wanted) {
+            return self.table(variant, name, table, &span);
         }
+        let found = wanted.map_or_else(|| found(tag.get_ref()), |text| format!("`{}`", shown(text)));
+        let hint =
+            nearest(wanted.unwrap_or_default(), tags.clone()).map(|tag| format!("did you mean `{tag}`?"));
+        let what = format!("`{}` must be one of {}, not {found}", join(name, "type"), listed(tags));
+        let span = tag.span();
+        self.report(&span, what, hint)
     }
 
     fn wrong_type(&mut self, schema: &Json, name: &str, value: &Node<'_>) -> Verdict {
