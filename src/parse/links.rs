@@ -29,11 +29,10 @@ struct Found<'a> {
 pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) {
     let found = find(text);
     let base = base(page.url, found.base);
-    parsed.description = found.description.and_then(|raw| words::tidy(&attribute(raw), parsed, "description"));
-    parsed.canonical = found
-        .canonical
-        .and_then(|raw| canonical(&attribute(raw), Some(&base)).ok())
-        .map(String::from);
+    parsed.description =
+        found.description.and_then(|raw| words::tidy(&attribute(raw), parsed, "description"));
+    parsed.canonical =
+        found.canonical.and_then(|raw| canonical(&attribute(raw), Some(&base)).ok()).map(String::from);
     parsed.nofollow |= found.nofollow;
     if let Some(language) = found.language.map(attribute).filter(|raw| !raw.trim_ascii().is_empty()) {
         parsed.languages = vec![language.trim_ascii().to_owned()];
@@ -75,7 +74,8 @@ fn meta<'a>(tag: Tag<'a>, found: &mut Found<'a>) {
 /// Whether an `X-Robots-Tag` header asks every crawler not to follow links. What is said to one crawler
 /// by name (`otherbot: nofollow`) is not said to us.
 pub fn header_forbids_following(header: &str) -> bool {
-    const WITH_VALUE: [&str; 4] = ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
+    const WITH_VALUE: [&str; 4] =
+        ["unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"];
     let mut for_us = true;
     header.split(',').any(|part| {
         let mut directive = part.trim();

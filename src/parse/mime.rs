@@ -39,7 +39,9 @@ const HEAD_BYTES: usize = 1445;
 pub fn declared_mime(content_type: &str) -> Option<String> {
     let essence = content_type.split([';', ',']).next()?.trim_ascii();
     let (kind, subtype) = essence.split_once('/')?;
-    let is_token = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@:\\\"/[]?={}".contains(&b));
+    let is_token = |s: &str| {
+        !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@:\\\"/[]?={}".contains(&b))
+    };
     (is_token(kind) && is_token(subtype)).then(|| essence.to_ascii_lowercase())
 }
 
@@ -102,7 +104,8 @@ fn by_bytes(body: &[u8]) -> (Kind, Option<&'static str>) {
     if start.is_empty() {
         return (Kind::Text, None);
     }
-    if starts(start, b"<?xml") || starts(start, b"<rss") || starts(start, b"<feed") || starts(start, b"<svg") {
+    if starts(start, b"<?xml") || starts(start, b"<rss") || starts(start, b"<feed") || starts(start, b"<svg")
+    {
         return xml(start);
     }
     if looks_like_html(start) {

@@ -65,7 +65,9 @@ pub fn markdown(text: &str, parsed: &mut Parsed) {
         let start = line.trim_start_matches(' ');
         if start.starts_with("```") || start.starts_with("~~~") {
             fenced = !fenced;
-        } else if let Some(heading) = start.strip_prefix("# ").filter(|_| !fenced && line.len() - start.len() < 4) {
+        } else if let Some(heading) =
+            start.strip_prefix("# ").filter(|_| !fenced && line.len() - start.len() < 4)
+        {
             // A heading may be closed by the same signs.
             let heading = heading.trim_ascii_end();
             let open = heading.trim_end_matches('#');
@@ -88,7 +90,8 @@ mod tests {
 
     #[test]
     fn json_is_called_by_its_title_or_name() {
-        let check = |text, expected: Option<&str>| assert_eq!(title(json, text).as_deref(), expected, "{text}");
+        let check =
+            |text, expected: Option<&str>| assert_eq!(title(json, text).as_deref(), expected, "{text}");
         check(r#"{"name": "n", "title": " a\n b\u0000 "}"#, Some("a b\u{FFFD}"));
         check(r#"{"a": {"title": "deep"}, "name": "n"}"#, Some("n"));
         check(r#"{"title": 7, "name": ["n"]}"#, None);
