@@ -13,7 +13,7 @@ use memchr::{memchr, memmem};
 pub enum Name {
     /// `<a>`, also that of SVG.
     A,
-    /// `<area>`.
+    /// `<area>`, also in SVG, as a selector sees it.
     Area,
     /// `<base>`.
     Base,
@@ -75,12 +75,24 @@ pub struct Tags<'a> {
     at: usize,
     /// The switches of namespace that are open. Empty in plain HTML.
     spaces: Vec<Space>,
+    /// Where the first tag begins that has more than [`MANY_ATTRIBUTES`].
+    crowded: Option<usize>,
+}
+
+/// More attributes than this in one tag are an attack on whoever compares each with all before it.
+pub const MANY_ATTRIBUTES: usize = 4096;
+
+/// Where the first tag with too many attributes begins.
+pub fn crowded_tag(text: &str) -> Option<usize> {
+    let mut tags = Tags::new(text);
+    while tags.crowded.is_none() && tags.next().is_some() {}
+    tags.crowded
 }
 
 impl<'a> Tags<'a> {
     /// Over a whole document.
     pub fn new(text: &'a str) -> Self {
-        Self { text: text.as_bytes(), at: 0, spaces: Vec::new() }
+        Self { text: text.as_bytes(), at: 0, spaces: Vec::new(), crowded: None }
     }
 
     fn space(&self) -> Space {
@@ -90,17 +102,21 @@ impl<'a> Tags<'a> {
     /// Takes a start tag whose name begins at `start`; returns it if it is wanted.
     fn start_tag(&mut self, start: usize) -> Option<Tag<'a>> {
         let name_end = self.name_end(start);
-        let mut attributes = Attributes::new(self.text, name_end);
-        attributes.skip();
-        self.at = attributes.at;
+        let attributes = self.attributes(start, name_end);
         if !attributes.closed {
             return None; // The document ends within the tag: it does not exist.
         }
         let name = &self.text[start..name_end];
         let inside = &self.text[name_end..self.at - 1];
         if self.space() != Space::Html && !self.foreign_start(name, inside, attributes.empty) {
-            let anchor = name.eq_ignore_ascii_case(b"a");
-            return anchor.then_some(Tag { name: Name::A, attributes: inside });
+            let name = if name.eq_ignore_ascii_case(b"a") {
+                Name::A
+            } else if name.eq_ignore_ascii_case(b"area") {
+                Name::Area
+            } else {
+                return None;
+            };
+            return Some(Tag { name, attributes: inside });
         }
         match effect(name) {
             Effect::Wanted(name) => return Some(Tag { name, attributes: inside }),
@@ -111,6 +127,20 @@ impl<'a> Tags<'a> {
             Effect::Foreign(_) | Effect::None => {}
         }
         None
+    }
+
+    /// Goes past the attributes of a tag.
+    fn attributes(&mut self, start: usize, name_end: usize) -> Attributes<'a> {
+        let mut attributes = Attributes::new(self.text, name_end);
+        let mut count = 0;
+        while attributes.next().is_some() {
+            count += 1;
+        }
+        if count > MANY_ATTRIBUTES {
+            self.crowded = self.crowded.or(Some(start));
+        }
+        self.at = attributes.at;
+        attributes
     }
 
     /// A start tag in foreign content. Whether it is an HTML element after all.
@@ -125,13 +155,11 @@ impl<'a> Tags<'a> {
         }
         if !empty {
             match (space, lower.bytes()) {
-                (Space::Svg, b"svg") => self.spaces.push(Space::Svg),
-                (Space::Math, b"svg") => self.spaces.push(Space::Svg),
+                (_, b"svg") => self.spaces.push(Space::Svg),
                 (Space::Math, b"math") => self.spaces.push(Space::Math),
                 (Space::Svg, b"foreignobject" | b"desc" | b"title")
                 | (Space::Math, b"mi" | b"mo" | b"mn" | b"ms" | b"mtext") => self.spaces.push(Space::Html),
                 (Space::Math, b"annotation-xml") if holds_html(inside) => self.spaces.push(Space::Html),
-                (_, b"script") if space == Space::Svg => {}
                 _ => {}
             }
         }
@@ -141,9 +169,7 @@ impl<'a> Tags<'a> {
     /// An end tag whose name begins at `start`: where foreign content ends.
     fn end_tag(&mut self, start: usize) {
         let name_end = self.name_end(start);
-        let mut attributes = Attributes::new(self.text, name_end);
-        attributes.skip();
-        self.at = attributes.at;
+        self.attributes(start, name_end);
         if self.spaces.is_empty() {
             return;
         }
@@ -226,10 +252,6 @@ struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     fn new(text: &'a [u8], at: usize) -> Self {
         Self { text, at, closed: false, empty: false }
-    }
-
-    fn skip(&mut self) {
-        while self.next().is_some() {}
     }
 
     /// Name and value; an empty value where there is none.

@@ -14,18 +14,19 @@ use html5ever::tendril::{StrTendril, TendrilSink};
 use memchr::memchr_iter;
 use scraper::{Html, HtmlTreeSink, Node};
 
-use super::tags::is_tag;
+use super::tags::{MANY_ATTRIBUTES, crowded_tag, is_space, is_tag};
 use super::words;
 use crate::model::Parsed;
 
 /// Bytes given to the tree at a time.
 const PIECE_BYTES: usize = 4096;
 /// Steps through open elements that one page may cost, estimated from the depth of its tree.
-const MAX_STEPS: usize = 40_000_000;
+const MAX_STEPS: usize = 20_000_000;
 /// Nodes that one page may make: overlapping elements are copied again and again.
 const MAX_NODES: usize = 200_000;
-/// Separators of attributes without any new node; each attribute is compared with all of its tag.
-const MAX_SILENT_SEPARATORS: usize = 16 * 1024;
+/// Bytes that may separate attributes, read without any change of the tree. This holds where our view
+/// of what is a tag differs from that of the tree.
+const MAX_SILENT_SEPARATORS: usize = 64 * 1024;
 
 /// Puts the title of `text` into `parsed`.
 pub fn read(text: &str, parsed: &mut Parsed) {
@@ -82,13 +83,18 @@ struct Feed<'a> {
     seen: usize,
     deepest: usize,
     steps: usize,
+    /// Length of the newest node, if it is text that may still grow.
+    newest: usize,
+    /// Separators read since the tree last changed.
     silent: usize,
+    /// Where the first tag begins that has too many attributes, once somebody had to know.
+    crowded: Option<Option<usize>>,
 }
 
 impl<'a> Feed<'a> {
     fn new(text: &'a str) -> Self {
         let parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
-        Self { text, parser, read: 0, seen: 0, deepest: 0, steps: 0, silent: 0 }
+        Self { text, parser, read: 0, seen: 0, deepest: 0, steps: 0, newest: 0, silent: 0, crowded: None }
     }
 
     fn up_to(&mut self, end: usize) -> Result<(), Exhausted> {
@@ -112,11 +118,23 @@ impl<'a> Feed<'a> {
         self.deepest = self.deepest.max(self.depth());
         let tokens = piece.bytes().filter(|b| matches!(b, b'<' | b'&' | b'\0' | b'\n' | b'\r')).count();
         self.steps += (tokens + nodes - nodes_before) * self.deepest;
-        if nodes > nodes_before {
-            self.silent = 0;
+        let newest =
+            self.html(|html| html.tree.values().next_back().and_then(Node::as_text).map_or(0, |t| t.len()));
+        if nodes > nodes_before || newest != self.newest {
+            (self.newest, self.silent) = (newest, 0);
+            return self.steps > MAX_STEPS || nodes > MAX_NODES;
         }
-        self.silent += piece.bytes().filter(|b| matches!(b, b' ' | b'\n' | b'/' | b'"' | b'\'')).count();
-        self.steps > MAX_STEPS || nodes > MAX_NODES || self.silent > MAX_SILENT_SEPARATORS
+        self.silent += piece.bytes().filter(|b| is_space(*b) || matches!(b, b'/' | b'"' | b'\'')).count();
+        self.steps > MAX_STEPS || self.silent > MAX_SILENT_SEPARATORS || self.is_in_crowded_tag()
+    }
+
+    /// Whether what was read without a change of the tree ends in or behind a tag with too many attributes.
+    fn is_in_crowded_tag(&mut self) -> bool {
+        if self.silent <= MANY_ATTRIBUTES {
+            return false;
+        }
+        let crowded = *self.crowded.get_or_insert_with(|| crowded_tag(self.text));
+        crowded.is_some_and(|at| at < self.read)
     }
 
     fn nodes(&self) -> usize {
