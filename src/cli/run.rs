@@ -49,7 +49,7 @@ pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
     match run::run(&job) {
         Ok(ended) => {
             if ended.summary.is_empty() {
-                report.note(&format_args!("{}; {}", ended.place.display(), ended.exit.about()));
+                Report::note(&format_args!("{}: {}", ended.place.display(), ended.exit.about()));
             }
             report.result(ended.exit, |out| out.write_all(ended.summary.as_bytes()))
         }
