@@ -36,7 +36,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Validate(args) => validate::run(&args, &global, &report),
         Command::Get(args) => get::run(&args, &global, &report),
         Command::List(args) => list::run(&args, &global, &report),
-        Command::Verify(args) => verify::run(args, &global, &report),
+        Command::Verify(args) => verify::run(&args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),
         Command::Schema(args) => schema::run(&args, &report),
     }

@@ -25,8 +25,8 @@ pub struct Args {
 }
 
 /// Checks and says what is wrong.
-pub fn run(args: Args, global: &Global, report: &Report) -> Exit {
-    let dir = match find(&args, global, report) {
+pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
+    let dir = match find(args, global, report) {
         Ok(dir) => dir,
         Err(exit) => return exit,
     };

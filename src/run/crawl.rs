@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::error::RunError;
 use super::exit::Exit;
 use super::following::Following;
 use super::start::{Session, Taken};
-use super::{Job, open_sinks, plan, signals, status};
+use super::{Job, open_sinks, plan, status};
 use crate::frontier::{Frontier, Known};
 use crate::model::{Ending, Outcome, UrlKey, Visit};
 use crate::pipeline::{
@@ -45,11 +46,10 @@ pub enum Crawled {
 }
 
 /// Crawls until nothing is left, a limit is reached, or the run is asked to end.
-pub fn crawl(job: &Job<'_>, mut taken: Taken) -> Result<Crawled, RunError> {
+pub fn crawl(job: &Job<'_>, mut taken: Taken, stop: &Stop) -> Result<Crawled, RunError> {
     let plan = plan(job.config, &taken)?;
     plan.disks.check()?;
     let sinks = open_sinks(&plan, &taken)?;
-    let stop = Stop::default();
     let (progress, following) = Following::start(&taken, stop.clone())?;
     let first = deadly_pages(&mut taken.replay);
     let known = taken.is_resumed().then(|| Known {
@@ -59,9 +59,7 @@ pub fn crawl(job: &Job<'_>, mut taken: Taken) -> Result<Crawled, RunError> {
     });
     let Taken { session, journal, tally, .. } = taken;
     let crew = Crew { plan, known, first, journal, sinks, progress, tally };
-    let Some((frontier, mut closed, tally)) = crew.work(&session, &stop)? else {
-        return Ok(Crawled::Stopped(Exit::Interrupted, session.dir.partial()));
-    };
+    let (frontier, mut closed, tally) = crew.work(&session, stop)?;
     let reason = stop.reason();
     if let Some(Reason::Interrupted | Reason::Disk | Reason::Source) = reason {
         drop(closed);
@@ -91,12 +89,8 @@ struct Crew {
 }
 
 impl Crew {
-    /// Runs the flow. `None` if a second signal ended it at once.
-    fn work(
-        self,
-        session: &Session,
-        stop: &Stop,
-    ) -> Result<Option<(Arc<Frontier>, Closed, Tally)>, RunError> {
+    /// Runs the flow to its end.
+    fn work(self, session: &Session, stop: &Stop) -> Result<(Arc<Frontier>, Closed, Tally), RunError> {
         let Self { plan, known, first, journal, sinks, progress, tally } = self;
         let fault = |error| RunError::Io { action: "start threads for", path: session.dir.partial(), error };
         let runtime = runtime().map_err(fault)?;
@@ -134,11 +128,10 @@ impl Crew {
         });
         // What hangs in a blocking read must not hold up the end; everything that counts is committed.
         runtime.shutdown_background();
-        let Some(flowed) = flowed else { return Ok(None) };
         flowed?;
         let closed = committer.close()?;
         let tally = tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Some((frontier, closed, tally)))
+        Ok((frontier, closed, tally))
     }
 }
 
@@ -147,27 +140,29 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(64).build()
 }
 
+/// The flow, drained when `limits.max_duration` has passed.
 async fn flow(
     parts: Flowing,
     stop: &Stop,
     drain: Duration,
     max_duration: Option<Duration>,
-) -> Option<Result<(), PipelineError>> {
-    let limit = async {
-        let Some(max_duration) = max_duration else { return std::future::pending().await };
-        tokio::time::sleep(max_duration).await;
-        tracing::info!("`limits.max_duration` is reached: no new request starts");
+) -> Result<(), PipelineError> {
+    let mut flow = pin!(pipeline::run(parts));
+    if let Some(max_duration) = max_duration {
+        tokio::select! {
+            biased;
+            flowed = &mut flow => return flowed,
+            () = tokio::time::sleep(max_duration) => {}
+        }
+        tracing::info!("`limits.max_duration` has passed: no new request starts");
         stop.drain(Reason::Duration);
-        tokio::time::sleep(drain).await;
-        stop.drop_in_flight();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        biased;
-        flowed = pipeline::run(parts) => Some(flowed),
-        () = signals::watch(stop.clone(), drain) => None,
-        () = limit => None,
+        tokio::select! {
+            biased;
+            flowed = &mut flow => return flowed,
+            () = tokio::time::sleep(drain) => stop.drop_in_flight(),
+        }
     }
+    flow.await
 }
 
 /// Pages at which the process died more than once while it did nothing else: settled as our fault, unparsed.

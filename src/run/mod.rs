@@ -25,6 +25,7 @@ pub use self::exit::Exit;
 use self::following::Following;
 pub use self::log::{RunLog, Style, init as init_log};
 use self::publish::Publication;
+use self::signals::Signals;
 use self::start::Taken;
 pub use self::start::Unfinished;
 pub use self::verify::{Report, find_run, verify};
@@ -59,6 +60,13 @@ pub struct Ended {
 
 /// Runs a job, or continues its unfinished run.
 pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
+    let stop = Stop::default();
+    let watched = Signals::watch(&stop, job.config.limits.drain.0);
+    let signals = watched.map_err(|error| RunError::Io {
+        action: "watch signals for",
+        path: job.config.job.output_dir.clone(),
+        error,
+    })?;
     let mut taken = start::take(job.config, job.unfinished, Timestamp::now())?;
     let dir = taken.session.dir.partial();
     if dir.exists() {
@@ -71,10 +79,14 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
     let (run_id, resumed) = (taken.session.begin.run_id.as_str(), taken.is_resumed());
     tracing::info!(run_id, resumed, queued = taken.replay.queued.len(), path = %dir.display(), "run");
     match taken.replay.finish.take() {
-        Some(finish) => finish_publication(job, taken, &finish),
-        None => match crawl::crawl(job, taken)? {
+        Some(finish) => {
+            signals.crawled();
+            finish_publication(job, taken, &finish)
+        }
+        None => match crawl::crawl(job, taken, &stop)? {
             Crawled::Stopped(exit, place) => Ok(Ended { exit, summary: String::new(), place }),
             Crawled::Done { session, closed, following, finish, tally } => {
+                signals.crawled();
                 let publication = Publication { job, session: &session, finish: &finish, tally: &tally };
                 publish(&publication, closed, following)
             }

@@ -139,7 +139,7 @@ pub fn merge(layout: &Layout, base: u64, run_id: &str, journal: &Path) -> Result
 /// The range of keys, out of `passes`, that a key falls into. Ranges are in the order of keys.
 fn shard(key: UrlKey, passes: u64) -> u64 {
     let high = u64::from_be_bytes(key.to_bytes()[..8].try_into().unwrap_or([0; 8]));
-    u64::try_from(u128::from(high) * u128::from(passes) >> 64).unwrap_or(0)
+    u64::try_from((u128::from(high) * u128::from(passes)) >> 64).unwrap_or(0)
 }
 
 fn updates(
