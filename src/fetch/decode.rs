@@ -31,10 +31,10 @@ pub fn unpack(fetched: &Fetched, max_body: u64) -> Result<Bytes, Failure> {
     let layers = layers(fetched)?;
     // Servers that answer with nothing often still name an encoding.
     if layers.is_empty() || fetched.body.is_empty() {
-        return match fetched.body.len() as u64 > max_body {
-            true => Err(too_large(max_body)),
-            false => Ok(fetched.body.clone()),
-        };
+        if fetched.body.len() as u64 > max_body {
+            return Err(too_large(max_body));
+        }
+        return Ok(fetched.body.clone());
     }
     let mut reader: Box<dyn BufRead + '_> = Box::new(&fetched.body[..]);
     // Named in the order in which they were applied, so the last one is undone first.
@@ -89,6 +89,8 @@ impl Encoding {
         Ok(match self {
             Self::Gzip => Box::new(Gzip { member: bufread::GzDecoder::new(packed) }),
             Self::Deflate => {
+                // Some servers leave out the zlib header. Its first byte begins no raw stream: that would be
+                // a stored block with its padding set.
                 let is_zlib = matches!(packed.fill_buf()?, [first, ..] if first & 0x0f == 8);
                 Box::new(Inflate { packed, state: Decompress::new(is_zlib), is_done: false })
             }
@@ -186,7 +188,7 @@ impl fmt::Display for OverCap {
 impl std::error::Error for OverCap {}
 
 fn failed(error: &io::Error, layers: &[Encoding], max_body: u64) -> Failure {
-    if error.get_ref().is_some_and(|inner| inner.is::<OverCap>()) {
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OverCap>) {
         return too_large(max_body);
     }
     let names: Vec<_> = layers.iter().map(|layer| layer.name()).collect();
@@ -215,4 +217,191 @@ fn invalid(words: &str) -> Failure {
 fn too_large(max_body: u64) -> Failure {
     let words = format!("the body unpacks to more than `http.max_body`, {}", Size(max_body));
     Failure::new(Stage::Decode, Outcome::TooLarge, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::testing::answer;
+    use super::*;
+
+    const CAP: u64 = 256 << 10;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(data).expect("pack");
+        packer.finish().expect("pack")
+    }
+
+    fn zlib(data: &[u8]) -> Vec<u8> {
+        let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(data).expect("pack");
+        packer.finish().expect("pack")
+    }
+
+    fn raw_deflate(data: &[u8]) -> Vec<u8> {
+        let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(data).expect("pack");
+        packer.finish().expect("pack")
+    }
+
+    fn br(data: &[u8]) -> Vec<u8> {
+        let mut packer = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+        packer.write_all(data).expect("pack");
+        packer.into_inner()
+    }
+
+    fn zst(data: &[u8]) -> Vec<u8> {
+        zstd::encode_all(data, 3).expect("pack")
+    }
+
+    type Pack = fn(&[u8]) -> Vec<u8>;
+
+    /// Every codec by the name of its encoding.
+    const CODECS: [(&str, Pack); 5] =
+        [("gzip", gzip), ("deflate", zlib), ("deflate", raw_deflate), ("br", br), ("zstd", zst)];
+
+    fn unpacked(encoding: &str, body: &[u8]) -> Result<Bytes, Failure> {
+        unpack(&answer(200, &[("content-encoding", encoding.as_bytes())], body), CAP)
+    }
+
+    fn words(encoding: &str, body: &[u8]) -> String {
+        let failure = unpacked(encoding, body).expect_err(encoding);
+        assert_eq!(failure.stage, Stage::Decode);
+        format!("{} {}", failure.cause, failure.detail)
+    }
+
+    /// Text that packs, but not into nothing.
+    fn text() -> Vec<u8> {
+        (0..20_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect()
+    }
+
+    #[test]
+    fn every_encoding_is_undone() {
+        for (name, pack) in CODECS {
+            for data in [&text()[..], b"x", b""] {
+                assert!(unpacked(name, &pack(data)).expect(name) == data, "{name}");
+            }
+        }
+        assert_eq!(unpacked("X-GZIP", &gzip(b"x")).as_deref(), Ok(&b"x"[..]));
+        assert_eq!(unpacked("identity, gzip", &gzip(b"x")).as_deref(), Ok(&b"x"[..]));
+        for (name, _) in CODECS {
+            assert_eq!(unpacked(name, b"").as_deref(), Ok(&b""[..]), "nothing, whatever it is called");
+        }
+    }
+
+    #[test]
+    fn a_plain_body_is_not_copied() {
+        for headers in [&[][..], &[("content-encoding", &b"identity"[..])]] {
+            let fetched = answer(200, headers, b"plain");
+            let body = unpack(&fetched, CAP).expect("plain");
+            assert_eq!(body.as_ptr(), fetched.body.as_ptr());
+        }
+        let failure = unpack(&answer(200, &[], b"plain"), 4).expect_err("over the cap");
+        assert_eq!(failure.cause, Outcome::TooLarge);
+    }
+
+    #[test]
+    fn nested_encodings_are_undone_from_the_last() {
+        let both = br(&gzip(b"x"));
+        assert_eq!(unpacked("gzip, br", &both).as_deref(), Ok(&b"x"[..]));
+        let lines = [("content-encoding", &b"gzip"[..]), ("content-encoding", b"br")];
+        assert_eq!(unpack(&answer(200, &lines, &both), CAP).as_deref(), Ok(&b"x"[..]));
+        let four = zst(&zlib(&both));
+        assert_eq!(unpacked("gzip, br, deflate, zstd", &four).as_deref(), Ok(&b"x"[..]));
+        assert_eq!(
+            words("gzip, br, deflate, zstd, gzip", &gzip(&four)),
+            "invalid_response 5 encodings on top of each other, more than 4"
+        );
+        assert_eq!(words("compress", b"x"), "invalid_response `Content-Encoding: compress` is not known");
+        assert_eq!(words("\u{e9}", b"x"), "invalid_response `Content-Encoding` is not text");
+    }
+
+    #[test]
+    fn what_is_cut_off_or_broken_is_no_page() {
+        for (name, pack) in CODECS {
+            let packed = pack(&text());
+            for keep in [1, 2, packed.len() / 2, packed.len() - 1] {
+                let words = words(name, &packed[..keep]);
+                assert!(
+                    words.starts_with(&format!("invalid_response the {name} body is ")),
+                    "{keep}: {words}"
+                );
+            }
+            assert!(words(name, b"<html>plain</html>").starts_with("invalid_response the "), "{name}");
+        }
+        let mut wrong_sum = gzip(b"x");
+        let at = wrong_sum.len() - 8;
+        wrong_sum[at] ^= 1;
+        assert!(words("gzip", &wrong_sum).contains("body is broken"));
+    }
+
+    #[test]
+    fn gzip_may_have_members_and_a_tail() {
+        let members = [gzip(b"a"), gzip(b""), gzip(b"b")].concat();
+        assert_eq!(unpacked("gzip", &members).as_deref(), Ok(&b"ab"[..]));
+        for tail in [&b"\0\0\0"[..], b"<!-- generated -->"] {
+            assert_eq!(unpacked("gzip", &[&members, tail].concat()).as_deref(), Ok(&b"ab"[..]));
+        }
+        let cut = &members[..members.len() - 1];
+        assert_eq!(words("gzip", cut), "invalid_response the gzip body is cut off");
+    }
+
+    #[test]
+    fn bombs_end_at_the_cap() {
+        let zeros = vec![0; 1 << 20];
+        let cap = usize::try_from(CAP).expect("cap");
+        for (name, pack) in CODECS {
+            let whole = unpacked(name, &pack(&zeros[..cap])).expect("just fits");
+            assert_eq!(whole.len(), cap);
+            for size in [cap + 1, zeros.len()] {
+                assert_eq!(
+                    words(name, &pack(&zeros[..size])),
+                    "too_large the body unpacks to more than `http.max_body`, 256KiB",
+                    "{name}"
+                );
+            }
+        }
+        // What lies in between is capped as well: these empty members would give nothing in the end.
+        let hidden = gzip(&gzip(b"").repeat(15_000));
+        assert!(words("gzip, gzip", &hidden).starts_with("too_large "));
+    }
+
+    #[test]
+    fn windows_that_eat_memory_are_refused() {
+        let mut packer = zstd::Encoder::new(Vec::new(), 3).expect("zstd");
+        packer.window_log(24).expect("window");
+        packer.write_all(b"x").expect("pack");
+        assert!(
+            words("zstd", &packer.finish().expect("pack"))
+                .starts_with("invalid_response the zstd body is broken")
+        );
+        // 0x11 announces a large window, the next byte its size.
+        assert_eq!(
+            words("br", &[0x11, 0x1e, 0x03]),
+            "invalid_response the br body is broken: its window is larger than allowed"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_from_outside_never_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            flips in proptest::collection::vec((0usize..400, 0u8..8), 1..4),
+            names in "(gzip|deflate|br|zstd)(, (gzip|deflate|br|zstd)){0,3}",
+        ) {
+            drop(unpacked(&names, &bytes));
+            for (name, pack) in CODECS {
+                let mut packed = pack(&bytes);
+                for (at, bit) in &flips {
+                    let at = at % packed.len();
+                    packed[at] ^= 1 << bit;
+                }
+                if let Ok(body) = unpacked(name, &packed) {
+                    proptest::prop_assert!(body.len() as u64 <= CAP);
+                }
+            }
+        }
+    }
 }

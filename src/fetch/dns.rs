@@ -124,8 +124,8 @@ impl Cache {
 /// Whether a lookup of this age may still be used.
 fn is_fresh(lookup: &Lookup, age: Duration) -> bool {
     match lookup.peek() {
-        None => true,
-        Some(Ok(_)) => age < KEEP_ANSWER,
+        // Under way, or done while nobody waited any more.
+        None | Some(Ok(_)) => age < KEEP_ANSWER,
         Some(Err(_)) => age < KEEP_FAILURE,
     }
 }
@@ -174,12 +174,12 @@ mod tests {
     use super::super::settings::PrivateNetworks;
     use super::*;
 
-    fn resolver(overrides: &[(&str, &[&str])], allow: PrivateNetworks, proxy: Option<&str>) -> Resolver {
+    fn resolver(overrides: &[(&str, &[&str])], allow: &PrivateNetworks, proxy: Option<&str>) -> Resolver {
         let overrides = overrides
             .iter()
             .map(|(host, ips)| ((*host).to_owned(), ips.iter().map(|ip| ip.parse().expect("ip")).collect()))
             .collect();
-        Resolver::new(Filter::new(&allow).expect("filter"), overrides, proxy.map(str::to_owned))
+        Resolver::new(Filter::new(allow).expect("filter"), overrides, proxy.map(str::to_owned))
     }
 
     async fn resolve(resolver: &Resolver, host: &str) -> Result<Vec<String>, String> {
@@ -193,7 +193,7 @@ mod tests {
     async fn refused_addresses_are_sifted_out() {
         let overrides: &[(&str, &[&str])] =
             &[("mixed.test", &["10.0.0.1", "8.8.8.8"]), ("inside.test", &["10.0.0.1", "::1"])];
-        let closed = resolver(overrides, PrivateNetworks::All(false), None);
+        let closed = resolver(overrides, &PrivateNetworks::All(false), None);
         assert_eq!(resolve(&closed, "mixed.test").await, Ok(vec!["8.8.8.8:0".to_owned()]));
         assert_eq!(
             resolve(&closed, "Inside.test.").await,
@@ -203,12 +203,12 @@ mod tests {
         for host in ["localhost", "a.b.localhost", "LOCALHOST."] {
             assert!(resolve(&closed, host).await.expect_err(host).contains("a loopback address"), "{host}");
         }
-        let open = resolver(overrides, PrivateNetworks::All(true), None);
+        let open = resolver(overrides, &PrivateNetworks::All(true), None);
         assert_eq!(
             resolve(&open, "localhost").await,
             Ok(vec!["127.0.0.1:0".to_owned(), "[::1]:0".to_owned()])
         );
-        let proxied = resolver(overrides, PrivateNetworks::All(false), Some("inside.test"));
+        let proxied = resolver(overrides, &PrivateNetworks::All(false), Some("inside.test"));
         assert_eq!(resolve(&proxied, "inside.test").await.map(|all| all.len()), Ok(2));
     }
 

@@ -175,3 +175,91 @@ fn too_large(max_body: u64) -> Failure {
     let words = format!("the file is larger than `http.max_body`, {}", Size(max_body));
     Failure::new(Stage::Read, Outcome::TooLarge, words)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::super::Fetcher;
+    use super::super::testing::request;
+    use super::*;
+    use crate::model::canonical_file;
+
+    async fn fetch(path: &Path) -> Result<Fetched, Failure> {
+        let settings = Settings { max_body: Size(100), ..Settings::default() };
+        let url = canonical_file(path).expect("an absolute path");
+        Fetcher::new(&settings, &BTreeMap::new()).expect("fetcher").fetch(&request(url.as_str())).await
+    }
+
+    async fn failure(path: &Path) -> String {
+        let failure = fetch(path).await.map(|answer| answer.body).expect_err("a failure");
+        format!("{} {} {}", failure.cause, failure.stage.name(), failure.detail)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_an_answer() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("a b%41#ü.HTML");
+        std::fs::write(&path, "<title>x</title>").expect("write");
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        File::options().write(true).open(&path).expect("open").set_modified(time).expect("time");
+        let answer = fetch(&path).await.expect("an answer");
+        assert_eq!((answer.status, answer.protocol, answer.ip), (200, Protocol::File, None));
+        assert_eq!(&answer.body[..], b"<title>x</title>");
+        let header = |name| answer.header(name).expect(name);
+        assert_eq!(header("content-type"), "text/html");
+        assert_eq!(header("content-length"), "16");
+        assert_eq!(header("last-modified"), "Sun, 06 Nov 1994 08:49:37 GMT");
+
+        let link = dir.path().join("link");
+        symlink(&path, &link).expect("link");
+        let answer = fetch(&link).await.expect("an answer");
+        assert_eq!((answer.body.len(), answer.header("content-type")), (16, None));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_regular_file_is_unreadable() {
+        let dir = tempfile::tempdir().expect("dir");
+        let at = |name: &str| dir.path().join(name);
+        assert_eq!(failure(dir.path()).await, "unreadable read it is a directory");
+        assert_eq!(failure(&at("none")).await, "unreadable read it is not there");
+        assert_eq!(failure(Path::new("/dev/zero")).await, "unreadable read it is not a regular file");
+        let _socket = UnixListener::bind(at("socket")).expect("socket");
+        assert_eq!(failure(&at("socket")).await, "unreadable read it is not a regular file");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, mode, 0).expect("fifo");
+        assert_eq!(failure(&at("fifo")).await, "unreadable read it is not a regular file");
+        // What took a file's place between looking and opening: opening must not wait for a writer.
+        let fifo = open(&at("fifo")).expect("opened at once").metadata().expect("metadata");
+        assert!(regular(&fifo).is_err());
+        symlink(at("loop"), at("loop")).expect("link");
+        assert!(failure(&at("loop")).await.starts_with("unreadable read Too many levels of symbolic links"));
+        let denied = words(&io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied, "permission denied");
+    }
+
+    #[tokio::test]
+    async fn files_end_at_the_cap() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("sparse");
+        for (size, fits) in [(100, true), (101, false), (1 << 40, false)] {
+            File::create(&path).and_then(|file| file.set_len(size)).expect("a sparse file");
+            match fetch(&path).await {
+                Ok(answer) => assert!(fits && answer.body.len() == 100),
+                Err(failure) => assert!(!fits && failure.cause == Outcome::TooLarge),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_length_that_lies_does_no_harm() {
+        // Files of /proc say that they are empty; they stand for every file that grows while it is read.
+        let answer = fetch(Path::new("/proc/self/comm")).await.expect("an answer");
+        assert!(!answer.body.is_empty());
+        assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()));
+        let long = failure(Path::new("/proc/self/maps")).await;
+        assert_eq!(long, "too_large read the file is larger than `http.max_body`, 100B");
+    }
+}

@@ -59,7 +59,7 @@ impl Http {
     pub(super) async fn fetch(&self, url: Url, request: &Request) -> Result<Fetched, Failure> {
         if let Some(ip) = literal_address(&url) {
             // The connector never resolves a literal, so the resolver cannot refuse it.
-            self.filter.check(ip).map_err(refused)?;
+            self.filter.check(ip).map_err(|e| refused(&e))?;
         }
         let started = Timestamp::now();
         let clock = Clock { started: Instant::now(), total: self.timeout.total.0 };
@@ -74,7 +74,7 @@ impl Http {
             _ => None,
         };
         if let Some(ip) = ip {
-            self.filter.check(ip).map_err(refused)?;
+            self.filter.check(ip).map_err(|e| refused(&e))?;
         }
         if response.status().is_informational() {
             let words = format!("status {} is no final answer", response.status().as_u16());
@@ -96,7 +96,7 @@ impl Http {
     async fn read(&self, response: &mut Response, clock: &Clock) -> Result<Bytes, Failure> {
         let announced = response.content_length();
         if let Some(length) = announced.filter(|length| *length > self.max_body) {
-            return Err(too_large(&format!("{length} bytes by its `Content-Length`"), self.max_body));
+            return Err(too_large(&format!("{length} bytes by its `Content-Length`, "), self.max_body));
         }
         let reserve = announced.unwrap_or(0).min(MAX_RESERVE);
         // Copied together instead of kept as chunks: a small chunk may hold on to a large read buffer.
@@ -105,7 +105,7 @@ impl Http {
             let chunk = clock.within(self.timeout.read.0, "the body stood still", response.chunk()).await?;
             let Some(chunk) = chunk.map_err(|e| failure::of(&e))? else { break };
             if body.len() as u64 + chunk.len() as u64 > self.max_body {
-                return Err(too_large("longer", self.max_body));
+                return Err(too_large("", self.max_body));
             }
             body.extend_from_slice(&chunk);
         }
@@ -124,21 +124,22 @@ impl Clock {
     ) -> Result<T, Failure> {
         let left = self.total.saturating_sub(self.started.elapsed());
         tokio::time::timeout(limit.min(left), future).await.map_err(|_| {
-            let words = match limit < left {
-                true => format!("{what} for {}", Time(limit)),
-                false => format!("took longer than {} in all", Time(self.total)),
+            let words = if limit < left {
+                format!("{what} for {}", Time(limit))
+            } else {
+                format!("took longer than {} in all", Time(self.total))
             };
             Failure::new(Stage::Transfer, Outcome::Timeout, words)
         })
     }
 }
 
-fn refused(refused: Refused) -> Failure {
+fn refused(refused: &Refused) -> Failure {
     Failure::new(Stage::Connect, Outcome::RefusedAddress, refused.to_string())
 }
 
 fn too_large(what: &str, max_body: u64) -> Failure {
-    let words = format!("the body is {what}, `http.max_body` is {}", Size(max_body));
+    let words = format!("the body is {what}more than `http.max_body`, {}", Size(max_body));
     Failure::new(Stage::Transfer, Outcome::TooLarge, words)
 }
 
@@ -263,9 +264,9 @@ mod tests {
         let over = |words: &str| Err((Outcome::TooLarge, words.to_owned()));
         assert_eq!(get(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfour").await, Ok("four".into()));
         // The body is never sent: its announced length is enough.
-        let words = "the body is 5 bytes by its `Content-Length`, `http.max_body` is 4B";
+        let words = "the body is 5 bytes by its `Content-Length`, more than `http.max_body`, 4B";
         assert_eq!(get(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await, over(words));
-        let words = "the body is longer, `http.max_body` is 4B";
+        let words = "the body is more than `http.max_body`, 4B";
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n";
         assert_eq!(get(chunked).await, over(words));
         assert_eq!(get(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nendless").await, over(words));
@@ -351,7 +352,7 @@ mod tests {
         assert_eq!(server.connections(), 0, "refused before anything was sent");
 
         let allow_private_networks = PrivateNetworks::Some(vec!["127.0.0.1".to_owned()]);
-        let listed = Settings { resolve, allow_private_networks, ..Settings::default() };
+        let listed = Settings { allow_private_networks, resolve, ..Settings::default() };
         for host in ["127.0.0.1", "localhost", "inside.test"] {
             let answer = fetch(&listed, &format!("http://{host}:{port}/")).await;
             assert_eq!(answer.map(|answer| answer.status), Ok(200), "{host}");

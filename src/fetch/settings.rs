@@ -23,16 +23,20 @@ pub struct Settings {
     pub max_redirects: u32,
     /// Whether HTTP/2 is offered to https servers.
     pub http2: bool,
-    /// Proxy for all requests, for example `"http://proxy.example.org:3128"`; none unless given.
+    /// Proxy for all requests, for example `"http://proxy.example.org:3128"`; none unless given. Names are then
+    /// resolved by the proxy, which must keep private addresses out itself.
     pub proxy: Option<Text>,
     /// Whether private, loopback and link-local addresses may be asked: `true`, `false`, or a list of networks.
     pub allow_private_networks: PrivateNetworks,
     /// Addresses for host names, instead of DNS: `{ "intranet.example.org" = ["10.0.0.7"] }`.
     pub resolve: BTreeMap<String, Vec<String>>,
-    /// PEM file with further certificate authorities to trust.
+    /// PEM file with certificate authorities to trust besides those of Mozilla, which are built in. The
+    /// system's own list is not read.
     #[schemars(extend("format" = "path"))]
     pub ca_file: Option<PathBuf>,
-    /// Headers of every request to a host of the job's sources. Never sent on to another origin by a redirect.
+    /// Headers of every request. Credentials (`Authorization`, `Cookie`, `Proxy-Authorization`, and every value
+    /// that is a secret) go only to URLs that a source names, never to another origin by a redirect or a link;
+    /// for pages found by links give them as `[hosts."x".headers]`.
     pub headers: BTreeMap<String, Text>,
 }
 
