@@ -97,3 +97,65 @@ fn guess(body: &[u8], kind: Kind, url: &Url) -> &'static Encoding {
     // Pure ASCII with escapes that are no ISO-2022-JP is nothing in particular.
     if kind != Kind::Html && body.is_ascii() && guessed == WINDOWS_1252 { UTF_8 } else { guessed }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(body: &[u8], content_type: Option<&str>) -> (String, &'static str, CharsetSource, bool) {
+        let url = Url::parse("http://h/").expect("url");
+        let document = decode(body, Kind::Html, content_type, &url);
+        (document.text.into_owned(), document.charset.name, document.charset.source, document.malformed)
+    }
+
+    fn check(body: &[u8], content_type: Option<&str>, text: &str, name: &str, source: CharsetSource) {
+        assert_eq!(decoded(body, content_type), (text.to_owned(), name, source, false));
+    }
+
+    #[test]
+    fn the_strongest_word_counts() {
+        use CharsetSource::{Bom, Default, Header, Meta, Sniffed};
+        check(b"\xEF\xBB\xBF\xC3\xA9", Some("text/html; charset=gbk"), "é", "UTF-8", Bom);
+        check(b"\xFF\xFE\xE9\0", None, "é", "UTF-16LE", Bom);
+        check(
+            b"<meta charset=utf-8>\xE9",
+            Some("text/html;Charset = 'latin1'"),
+            "<meta charset=utf-8>é",
+            "windows-1252",
+            Header,
+        );
+        check(
+            b"<meta charset=koi8-r>\xC0",
+            Some("text/html; charset=nonsense"),
+            "<meta charset=koi8-r>ю",
+            "KOI8-R",
+            Meta,
+        );
+        check("<p>Größe".as_bytes(), None, "<p>Größe", "UTF-8", Sniffed);
+        check(b"<\0p\0>\0\xE9\0x\0", None, "<p>éx", "UTF-16LE", Sniffed);
+        check(b"\0<\0p\0>\0\xE9\0x", None, "<p>éx", "UTF-16BE", Sniffed);
+        check(b"<p>plain", None, "<p>plain", "windows-1252", Default);
+    }
+
+    #[test]
+    fn a_guess_reads_what_was_meant() {
+        let (russian, _, _) = encoding_rs::WINDOWS_1251.encode("Съешь же ещё этих мягких французских булок");
+        assert_eq!(decoded(&russian, None).1, "windows-1251");
+        let (japanese, _, _) =
+            encoding_rs::SHIFT_JIS.encode("これは日本語の文章です。文字コードを推測します。");
+        assert_eq!(decoded(&japanese, None).1, "Shift_JIS");
+    }
+
+    #[test]
+    fn a_lie_is_decoded_and_told() {
+        let (text, name, _, malformed) = decoded(b"caf\xE9", Some("text/html; charset=utf-8"));
+        assert_eq!((text.as_str(), name, malformed), ("caf\u{FFFD}", "UTF-8", true));
+    }
+
+    #[test]
+    fn utf8_is_not_copied() {
+        let url = Url::parse("http://h/").expect("url");
+        let document = decode("<p>é".as_bytes(), Kind::Html, None, &url);
+        assert!(matches!(document.text, Cow::Borrowed(_)));
+    }
+}

@@ -79,11 +79,12 @@ pub fn header_forbids_following(header: &str) -> bool {
     let mut for_us = true;
     header.split(',').any(|part| {
         let mut directive = part.trim();
-        if let Some((name, rest)) = directive.split_once(':') {
-            if !WITH_VALUE.iter().any(|known| name.trim().eq_ignore_ascii_case(known)) {
-                for_us = false;
-                directive = rest.trim();
-            }
+        let named = directive.split_once(':');
+        if let Some((_, rest)) =
+            named.filter(|(name, _)| !WITH_VALUE.contains(&&*name.trim().to_ascii_lowercase()))
+        {
+            for_us = false;
+            directive = rest.trim();
         }
         for_us && forbids_following(directive)
     })
@@ -135,4 +136,145 @@ fn rel(raw: &str) -> String {
 fn attribute(raw: &str) -> Cow<'_, str> {
     let value = if raw.contains('&') { htmlize::unescape_attribute(raw) } else { Cow::Borrowed(raw) };
     if value.contains('\0') { Cow::Owned(value.replace('\0', "\u{FFFD}")) } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use html5ever::driver::{ParseOpts, parse_document};
+    use html5ever::tendril::TendrilSink;
+    use html5ever::tree_builder::TreeBuilderOpts;
+    use proptest::prelude::*;
+    use scraper::{Html, HtmlTreeSink, Selector};
+
+    use super::*;
+
+    fn parsed(text: &str) -> Parsed {
+        let url = Url::parse("http://h/d/p?q#f").expect("url");
+        let page = Page { url: &url, content_type: None, content_language: None, robots_tag: None };
+        let mut parsed = Parsed::default();
+        read(&page, text, &mut parsed);
+        parsed
+    }
+
+    fn links(text: &str) -> Vec<String> {
+        parsed(text).links.into_iter().map(|link| link.url).collect()
+    }
+
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(links(text), expected, "{text}");
+    }
+
+    #[test]
+    fn links_become_absolute() {
+        check("<a href=x><AREA HREF='/y'>", &["http://h/d/x", "http://h/y"]);
+        check("<a href=''><a href='#s'><a href>", &["http://h/d/p?q"; 3]);
+        check("<a href=' \n//o/a\tb '>", &["http://o/ab"]);
+        check("<a href='?a=1&amp;b=2&copy=3&#x26;'>", &["http://h/d/p?a=1&b=2&copy=3&"]);
+        check("<a href=a href=b>", &["http://h/d/a"]);
+        check("<a href=x/><a/href=y>", &["http://h/d/x/", "http://h/d/y"]);
+        check("<a href='a\0b'>", &["http://h/d/a%EF%BF%BDb"]);
+        check("<a name=x><a href='mailto:a@b'><a href='javascript:x()'>", &[]);
+    }
+
+    #[test]
+    fn the_first_base_holds_for_all() {
+        check("<a href=x><base target=t><base href=/b/><base href=/c/>", &["http://h/b/x"]);
+        check("<base href='http://['><a href=x>", &["http://h/d/x"]);
+        check("<base href='data:,'><a href=x>", &["http://h/d/x"]);
+        check("<svg><base href=/b/></svg><a href=x>", &["http://h/d/x"]);
+    }
+
+    #[test]
+    fn what_is_a_link_and_what_is_text() {
+        check(
+            "<noscript><a href=1></noscript><template><a href=2></template>",
+            &["http://h/d/1", "http://h/d/2"],
+        );
+        check("<!-- <a href=1> --!><a href=2>", &["http://h/d/2"]);
+        check("<!--><a href=1>--><!---><a href=2>", &["http://h/d/1", "http://h/d/2"]);
+        check("<title><a href=1></title><textarea><a href=2></textarea><a href=3>", &["http://h/d/3"]);
+        check("<script>'<a href=1>'</script x><a href=2>", &["http://h/d/2"]);
+        check("<script><!-- <script></script><a href=1></script><a href=2>", &["http://h/d/2"]);
+        check("<script><!--></script><a href=1>", &["http://h/d/1"]);
+        check(
+            "<svg><title><a href=1></title><style><a href=2></style></svg>",
+            &["http://h/d/1", "http://h/d/2"],
+        );
+        check("<svg><![CDATA[<a href=1>]]><a href=2>", &["http://h/d/2"]);
+        check("<![CDATA[><a href=1>]]>", &["http://h/d/1"]);
+        check("<svg><p><style><a href=1></style>", &[]);
+        check("<svg/><style><a href=1></style>", &[]);
+        check("<math><mi><style><a href=1></style></mi><style><a href=2>", &["http://h/d/2"]);
+        check("<plaintext><a href=1>", &[]);
+        check("<p title='<a href=1>'></p x='<a href=2>'><a href=3", &[]);
+    }
+
+    #[test]
+    fn rel_and_metadata() {
+        let page = parsed(
+            "<html lang=' de-AT '><meta name=Description content=' a\n b &amp; c '><meta name=description content=2>
+             <link rel='Alternate  CANONICAL' href='../c#x'><link rel=canonical href=/2><meta name=ROBOTS content='noindex,NoFollow'>
+             <a href=1 rel=' NoFollow\n ugc '><a href=2 rel>",
+        );
+        assert_eq!(page.description.as_deref(), Some("a b & c"));
+        assert_eq!(page.canonical.as_deref(), Some("http://h/c"));
+        assert_eq!(page.languages, ["de-AT"]);
+        assert!(page.nofollow);
+        let rels: Vec<_> = page.links.iter().map(|link| link.rel.as_deref()).collect();
+        assert_eq!(rels, [Some("nofollow ugc"), Some("")]);
+    }
+
+    #[test]
+    fn links_that_nobody_can_follow_are_counted() {
+        let page = parsed("<a href='http://['><a href='http://u:p@h/'><a href='tel:1'>");
+        assert_eq!(page.warnings, ["2 links are no addresses that could be fetched"]);
+    }
+
+    #[test]
+    fn robots_headers_that_concern_us() {
+        let check = |header, expected| assert_eq!(header_forbids_following(header), expected, "{header}");
+        check("noindex, NOFOLLOW", true);
+        check("none", true);
+        check("unavailable_after: 25 Jun 2010 15:00:00 PST, nofollow", true);
+        check("otherbot: nofollow", false);
+        check("otherbot: noindex, nofollow", false);
+        check("noindex", false);
+    }
+
+    /// What a tree built with scripting off has, without the copies that overlapping elements leave in it.
+    fn tree(text: &str) -> Vec<String> {
+        let tree_builder = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
+        let options = ParseOpts { tree_builder, ..ParseOpts::default() };
+        let html = parse_document(HtmlTreeSink::new(Html::new_document()), options).one(text);
+        let selector = Selector::parse("a[href], area[href]").expect("selector");
+        let mut links: Vec<_> =
+            html.select(&selector).filter_map(|a| a.attr("href").map(str::to_owned)).collect();
+        links.dedup();
+        links
+    }
+
+    const SOUP: &str = "<a href=@>|<a href='@'>|<A x=1 HREF=\"@\" y>|</a>|<area href=@/>|<a href=@|<p>|</p>|<div>|\
+        </div>|<b>|</b>|<title>|</title>|<script>|</script>|<!--|-->|--!>|-|<script|</script|<style>|</style>|\
+        <textarea>|</textarea>|<noscript>|</noscript>|<iframe>|</iframe>|<template>|</template>|<table>|<td>|\
+        </table>|<select>|</select>|<head>|<body>|<![CDATA[|]]>|<!x>|<?pi|</>|</ x>|<|>|/>|=|\"|'|&lt;| |\n|x|é";
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn tag_soup_has_the_links_of_a_tree(parts in prop::collection::vec(0..56usize, 0..16)) {
+            let pieces: Vec<&str> = SOUP.split('|').collect();
+            let mut text = String::new();
+            for (number, part) in parts.iter().enumerate() {
+                text.push_str(&pieces.get(*part).copied().unwrap_or_default().replace('@', &format!("/{number}")));
+            }
+            let mut expected = Vec::new();
+            for href in tree(&text) {
+                let url = canonical(&href, Url::parse("http://h/d/p").ok().as_ref()).map(String::from);
+                if let Some(url) = url.ok().filter(|url| !expected.contains(url)) {
+                    expected.push(url);
+                }
+            }
+            prop_assert_eq!(links(&text), expected, "{}", text);
+        }
+    }
 }

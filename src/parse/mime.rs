@@ -2,7 +2,7 @@
 //! type counts, unless there is none, it says nothing, or the bytes are plainly something else.
 
 use super::document::utf16;
-use super::tags::is_space;
+use super::markup::is_space;
 
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn declared_mime(content_type: &str) -> Option<String> {
 /// What a body is, by its declared type, the path of its URL and its bytes.
 pub fn nature(declared: Option<&str>, path: &str, body: &[u8]) -> Nature {
     let magic = magic(body);
-    let declared = declared.and_then(|mime| by_name(mime));
+    let declared = declared.and_then(by_name);
     if let Some(mime) = magic {
         let contradicted = declared.is_some_and(|kind| kind != Kind::Binary);
         return Nature { kind: Kind::Binary, detected: Some(mime), contradicted };
@@ -190,4 +190,72 @@ fn starts_tag(bytes: &[u8], tag: &[u8]) -> bool {
 fn skip_blank(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|b| !is_space(*b)).unwrap_or(bytes.len());
     &bytes[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_declared_type() {
+        let check = |header, expected: Option<&str>| {
+            assert_eq!(declared_mime(header).as_deref(), expected, "{header}");
+        };
+        check("Text/HTML; charset=utf-8", Some("text/html"));
+        check(" application/ld+json ", Some("application/ld+json"));
+        check("text/html, text/html", Some("text/html"));
+        check("html", None);
+        check("text/", None);
+        check("te xt/html", None);
+        check("", None);
+    }
+
+    fn check(declared: Option<&str>, path: &str, body: &[u8], kind: Kind, detected: Option<&str>) {
+        let nature = nature(declared, path, body);
+        assert_eq!((nature.kind, nature.detected), (kind, detected), "{declared:?} {}", body.escape_ascii());
+    }
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
+
+    #[test]
+    fn the_declared_type_counts() {
+        check(Some("text/html"), "/", b"plain", Kind::Html, Some("text/plain"));
+        check(Some("application/json"), "/", b"<p>", Kind::Json, Some("text/html"));
+        check(Some("image/svg+xml"), "/", b"<svg>", Kind::Xml, Some("image/svg+xml"));
+        check(Some("text/plain"), "/", b"<p>", Kind::Text, Some("text/html"));
+        check(Some("text/html"), "/", b"BMW is a word", Kind::Html, Some("text/plain"));
+        check(Some("image/png"), "/", b"text", Kind::Binary, Some("text/plain"));
+    }
+
+    #[test]
+    fn the_bytes_count_where_nothing_is_said() {
+        for declared in [None, Some("application/octet-stream"), Some("application/x-unknown")] {
+            check(declared, "/", b" \n<!DOCTYPE html>", Kind::Html, Some("text/html"));
+            check(
+                declared,
+                "/",
+                b"<?xml version='1.0'?><!-- c --><rss>",
+                Kind::Xml,
+                Some("application/rss+xml"),
+            );
+            check(declared, "/", b"<?xml version='1.0'?><html>", Kind::Html, Some("application/xhtml+xml"));
+            check(declared, "/", b" {\"a\": [1]}", Kind::Json, Some("application/json"));
+            check(declared, "/", b"{no json", Kind::Text, Some("text/plain"));
+            check(declared, "/", b"\0\x01\x02", Kind::Binary, None);
+            check(declared, "/", PNG, Kind::Binary, Some("image/png"));
+            check(declared, "/a.MD", b"# t", Kind::Markdown, Some("text/plain"));
+            check(declared, "/", b"\xFF\xFE<\0h\0t\0m\0l\0>\0", Kind::Html, Some("text/html"));
+            check(declared, "/", b"<\0h\0t\0m\0l\0>\0", Kind::Html, Some("text/html"));
+            check(declared, "/", b"", Kind::Text, None);
+        }
+    }
+
+    #[test]
+    fn the_bytes_count_where_they_contradict() {
+        assert!(nature(Some("text/html"), "/", PNG).contradicted);
+        assert!(nature(Some("text/html"), "/", b"%PDF-1.7\n").contradicted);
+        assert!(!nature(Some("image/jpeg"), "/", PNG).contradicted);
+        check(Some("text/plain"), "/", b"<!doctype HTML>", Kind::Html, Some("text/html"));
+        check(Some("text/xml"), "/", b"<?xml?><html xmlns='x'>", Kind::Html, Some("application/xhtml+xml"));
+    }
 }

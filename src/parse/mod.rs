@@ -9,6 +9,7 @@
 
 mod document;
 mod links;
+mod markup;
 mod mime;
 mod prescan;
 mod tags;
@@ -79,4 +80,58 @@ pub fn parse(page: &Page<'_>, body: &[u8]) -> Parsed {
 /// The languages of a `Content-Language` header.
 fn languages(header: &str) -> Vec<String> {
     header.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(content_type: Option<&str>, body: &[u8]) -> Parsed {
+        let url = Url::parse("http://example.org/a/").expect("url");
+        parse(
+            &Page { url: &url, content_type, content_language: Some("de, en-GB,"), robots_tag: Some("none") },
+            body,
+        )
+    }
+
+    #[test]
+    fn a_page() {
+        let page = parsed(
+            Some("text/html; charset=iso-8859-2"),
+            b"<!doctype html><html lang=pl><title>Za\xBF\xF3\xB3\xE6</title><a href=b>",
+        );
+        assert_eq!(page.title.as_deref(), Some("Zażółć"));
+        assert_eq!(page.links[0].url, "http://example.org/a/b");
+        assert_eq!((page.languages.as_slice(), page.nofollow), ([String::from("pl")].as_slice(), true));
+        assert_eq!((page.mime_detected, page.warnings.len()), (Some("text/html"), 0));
+    }
+
+    #[test]
+    fn headers_speak_where_the_page_does_not() {
+        let page = parsed(Some("text/html"), b"<p>");
+        assert_eq!(page.languages, ["de", "en-GB"]);
+    }
+
+    #[test]
+    fn other_bodies() {
+        assert_eq!(parsed(None, b"{\"title\": \"T\"}").title.as_deref(), Some("T"));
+        assert_eq!(parsed(Some("text/markdown"), b"# T").title.as_deref(), Some("T"));
+        assert_eq!(parsed(Some("text/csv"), b"# T").title, None);
+        let pdf = parsed(Some("text/html"), b"%PDF-1.7\n%\xE2\xE3");
+        assert_eq!((pdf.charset, pdf.mime_detected), (None, Some("application/pdf")));
+        assert_eq!(pdf.warnings, ["declared as `text/html`, but the bytes are `application/pdf`"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_without_nul(body: Vec<u8>, start in 0..8usize, declared in 0..6usize) {
+            let starts: [&[u8]; 8] = [b"", b"<title>", b"<a href=", b"{\"title\":\"", b"<?xml?><title>", b"\xFF\xFE", b"<meta charset=", b"<title>&#0;"];
+            let types = [None, Some("text/html"), Some("application/json"), Some("text/xml"), Some("text/markdown"), Some("text/html; charset=gbk")];
+            let page = parsed(types[declared], &[starts[start], &body].concat());
+            prop_assert!(!page.title.unwrap_or_default().contains('\0'));
+            prop_assert!(page.links.iter().all(|link| !link.url.contains('\0')));
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::{memchr, memmem};
 
-use super::tags::is_space;
+use super::markup::is_space;
 
 /// What the standard looks at before anything is parsed.
 const FIRST_BYTES: usize = 1024;
@@ -69,6 +69,13 @@ fn skip_space(bytes: &[u8]) -> &[u8] {
     &bytes[start..]
 }
 
+/// The bytes end within what is being read, so that it says nothing.
+struct Cut;
+
+fn byte(bytes: &[u8], at: usize) -> Result<u8, Cut> {
+    bytes.get(at).copied().ok_or(Cut)
+}
+
 /// The standard's loop over tags. `None` also when the bytes end within one.
 fn meta(bytes: &[u8]) -> Option<&'static Encoding> {
     let mut at = 0;
@@ -77,16 +84,16 @@ fn meta(bytes: &[u8]) -> Option<&'static Encoding> {
         let rest = &bytes[at..];
         if rest.starts_with(b"<!--") {
             at += 2 + memmem::find(&rest[2..], b"-->")? + 3;
-        } else if starts_tag(rest, b"<meta") {
+        } else if is_meta(rest) {
             at += b"<meta".len();
-            if let Some(encoding) = meta_charset(bytes, &mut at)? {
+            if let Some(encoding) = meta_charset(bytes, &mut at).ok()? {
                 return Some(encoding);
             }
         } else if rest.get(1).is_some_and(u8::is_ascii_alphabetic)
             || (rest.get(1) == Some(&b'/') && rest.get(2).is_some_and(u8::is_ascii_alphabetic))
         {
             at += rest.iter().position(|b| is_space(*b) || *b == b'>')?;
-            while attribute(bytes, &mut at)?.is_some() {}
+            while attribute(bytes, &mut at).ok()?.is_some() {}
         } else if matches!(rest.get(1), Some(b'!' | b'/' | b'?')) {
             at += memchr(b'>', rest)?;
         } else {
@@ -95,82 +102,67 @@ fn meta(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-fn starts_tag(rest: &[u8], name: &[u8]) -> bool {
-    rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-        && rest.get(name.len()).is_some_and(|b| is_space(*b) || *b == b'/')
+fn is_meta(rest: &[u8]) -> bool {
+    rest.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"<meta"))
+        && rest.get(5).is_some_and(|b| is_space(*b) || *b == b'/')
 }
 
-/// The charset of one `<meta>` whose attributes begin at `at`; the outer `None` if the bytes end.
-fn meta_charset(bytes: &[u8], at: &mut usize) -> Option<Option<&'static Encoding>> {
-    let (mut has_pragma, mut needs_pragma, mut charset) = (false, false, None);
-    let (mut seen_charset, mut seen_content, mut seen_pragma) = (false, false, false);
+/// The charset of one `<meta>` whose attributes begin at `at`.
+fn meta_charset(bytes: &[u8], at: &mut usize) -> Result<Option<&'static Encoding>, Cut> {
+    let (mut pragma, mut content, mut charset) = (None, None, None);
     while let Some((name, value)) = attribute(bytes, at)? {
+        // The first of equal names counts.
         match name.as_slice() {
-            b"http-equiv" if !seen_pragma => {
-                seen_pragma = true;
-                has_pragma = value == b"content-type";
-            }
-            b"content" if !seen_content => {
-                seen_content = true;
-                if let Some(found) = content_type(&value).filter(|_| !seen_charset) {
-                    charset = Some(found);
-                    needs_pragma = true;
-                }
-            }
-            b"charset" if !seen_charset => {
-                seen_charset = true;
-                charset = Encoding::for_label(&value);
-                needs_pragma = false;
-            }
+            b"http-equiv" => pragma = pragma.or(Some(value == b"content-type")),
+            b"content" => content = content.or(Some(content_type(&value))),
+            b"charset" => charset = charset.or(Some(Encoding::for_label(&value))),
             _ => {}
         }
     }
-    Some(charset.filter(|_| has_pragma || !needs_pragma).map(readable))
+    let named = match (charset, pragma) {
+        (Some(charset), _) => charset,
+        (None, Some(true)) => content.flatten(),
+        (None, _) => None,
+    };
+    Ok(named.map(readable))
 }
 
-/// An attribute, lower-cased, by the rules of the prescan. The outer `None` if the bytes end within it, the
-/// inner one at the end of the tag.
-#[allow(clippy::option_option, clippy::type_complexity)] // both ends are different facts
-fn attribute(bytes: &[u8], at: &mut usize) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
-    while is_space(*bytes.get(*at)?) || bytes[*at] == b'/' {
-        *at += 1;
-    }
+/// Name and value.
+type Attribute = (Vec<u8>, Vec<u8>);
+
+/// An attribute, lower-cased, by the rules of the prescan; `None` at the end of the tag.
+fn attribute(bytes: &[u8], at: &mut usize) -> Result<Option<Attribute>, Cut> {
+    *at = skip(bytes, *at, |b| is_space(b) || b == b'/')?;
     if bytes[*at] == b'>' {
-        return Some(None);
+        return Ok(None);
     }
     let start = *at;
-    while !matches!(bytes.get(*at)?, b'/' | b'>') && !is_space(bytes[*at]) {
-        if bytes[*at] == b'=' && *at > start {
-            break;
-        }
-        *at += 1;
-    }
+    // A `=` in front belongs to the name.
+    let rest = start + usize::from(bytes[start] == b'=');
+    *at = skip(bytes, rest, |b| !is_space(b) && !matches!(b, b'/' | b'>' | b'='))?;
     let name = bytes[start..*at].to_ascii_lowercase();
-    while is_space(*bytes.get(*at)?) {
-        *at += 1;
-    }
+    *at = skip(bytes, *at, is_space)?;
     if bytes[*at] != b'=' {
-        return Some(Some((name, Vec::new())));
+        return Ok(Some((name, Vec::new())));
     }
-    *at += 1;
-    while is_space(*bytes.get(*at)?) {
-        *at += 1;
-    }
-    let start = *at;
-    let value = match bytes[start] {
-        quote @ (b'"' | b'\'') => {
-            let length = memchr(quote, &bytes[start + 1..])?;
-            *at = start + length + 2;
-            &bytes[start + 1..=start + length]
-        }
-        _ => {
-            while !is_space(*bytes.get(*at)?) && bytes[*at] != b'>' {
-                *at += 1;
-            }
-            &bytes[start..*at]
-        }
+    let start = skip(bytes, *at + 1, is_space)?;
+    let value = if matches!(bytes[start], b'"' | b'\'') {
+        let length = memchr(bytes[start], &bytes[start + 1..]).ok_or(Cut)?;
+        *at = start + length + 2;
+        &bytes[start + 1..=start + length]
+    } else {
+        *at = skip(bytes, start, |b| !is_space(b) && b != b'>')?;
+        &bytes[start..*at]
     };
-    Some(Some((name, value.to_ascii_lowercase())))
+    Ok(Some((name, value.to_ascii_lowercase())))
+}
+
+/// The first place from `at` on where a byte is not of this kind.
+fn skip(bytes: &[u8], mut at: usize, is_kind: impl Fn(u8) -> bool) -> Result<usize, Cut> {
+    while is_kind(byte(bytes, at)?) {
+        at += 1;
+    }
+    Ok(at)
 }
 
 #[cfg(test)]

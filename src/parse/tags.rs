@@ -1,12 +1,14 @@
 //! Start tags of an HTML text, found without a tree: the tag part of the WHATWG tokenizer, with scripting
 //! off, and as much of the tree builder as decides what is text (`<script>`, `<style>`, `<title>` ...)
-//! and what is foreign (SVG, MathML, CDATA). Builds nothing, decodes nothing, never looks back.
+//! and what is foreign (SVG, `MathML`, CDATA). Builds nothing, decodes nothing, never looks back.
 //!
 //! It differs from a tree where only a tree can know better: it does not see tags that a tree builder
 //! throws away (links in a `<frameset>` page), nor the copies of an `<a>` that one makes when elements
 //! overlap, and inside `<foreignObject>` it takes each end tag at its word.
 
 use memchr::{memchr, memmem};
+
+use super::markup::{Attributes, comment_end, is_space, past, script_end, text_end};
 
 /// The elements that somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,7 +211,7 @@ impl<'a> Tags<'a> {
     }
 
     fn name_end(&self, start: usize) -> usize {
-        let is_end = |b: &u8| matches!(b, b'\t' | b'\n' | b'\x0C' | b'\r' | b' ' | b'/' | b'>');
+        let is_end = |b: &u8| is_space(*b) || matches!(b, b'/' | b'>');
         self.text[start..].iter().position(is_end).map_or(self.text.len(), |length| start + length)
     }
 }
@@ -236,79 +238,6 @@ impl<'a> Iterator for Tags<'a> {
             }
         }
         None
-    }
-}
-
-/// Attributes from `at` on, as they are written, up to the `>` of their tag or the end of the text.
-struct Attributes<'a> {
-    text: &'a [u8],
-    at: usize,
-    /// Whether the `>` was found.
-    closed: bool,
-    /// Whether the tag ends with `/>`.
-    empty: bool,
-}
-
-impl<'a> Attributes<'a> {
-    fn new(text: &'a [u8], at: usize) -> Self {
-        Self { text, at, closed: false, empty: false }
-    }
-
-    /// Name and value; an empty value where there is none.
-    fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let text = self.text;
-        let mut at = self.at;
-        while let Some(b'\t' | b'\n' | b'\x0C' | b'\r' | b' ' | b'/') = text.get(at) {
-            at += 1;
-        }
-        match text.get(at) {
-            None => {
-                self.at = at;
-                return None;
-            }
-            Some(b'>') => {
-                self.empty = at > self.at && text[at - 1] == b'/';
-                self.closed = true;
-                self.at = at + 1;
-                return None;
-            }
-            Some(_) => {}
-        }
-        let name = at;
-        at += 1; // A `=` in front belongs to the name.
-        while text.get(at).is_some_and(|b| !is_space(*b) && !matches!(b, b'/' | b'>' | b'=')) {
-            at += 1;
-        }
-        let name = &text[name..at];
-        let behind = at;
-        while text.get(at).is_some_and(|b| is_space(*b)) {
-            at += 1;
-        }
-        if text.get(at) != Some(&b'=') {
-            self.at = behind;
-            return Some((name, b""));
-        }
-        at += 1;
-        while text.get(at).is_some_and(|b| is_space(*b)) {
-            at += 1;
-        }
-        let value = match text.get(at) {
-            Some(&quote @ (b'"' | b'\'')) => {
-                let start = at + 1;
-                let end = memchr(quote, &text[start..]).map_or(text.len(), |length| start + length);
-                self.at = (end + 1).min(text.len());
-                &text[start..end]
-            }
-            _ => {
-                let start = at;
-                while text.get(at).is_some_and(|b| !is_space(*b) && *b != b'>') {
-                    at += 1;
-                }
-                self.at = at;
-                &text[start..at]
-            }
-        };
-        Some((name, value))
     }
 }
 
@@ -380,84 +309,4 @@ fn is_html_font(attributes: &[u8]) -> bool {
 fn holds_html(attributes: &[u8]) -> bool {
     let encoding = Tag { name: Name::Html, attributes }.raw("encoding").unwrap_or_default();
     ["text/html", "application/xhtml+xml"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
-}
-
-pub(super) fn is_space(byte: u8) -> bool {
-    matches!(byte, b'\t' | b'\n' | b'\x0C' | b'\r' | b' ')
-}
-
-fn past(text: &[u8], from: usize, end: u8) -> usize {
-    memchr(end, &text[from..]).map_or(text.len(), |length| from + length + 1)
-}
-
-/// Where a comment ends whose text begins at `start`: behind `-->` or `--!>`, or at once for `<!-->`.
-fn comment_end(text: &[u8], start: usize) -> usize {
-    let mut at = start;
-    while let Some(found) = memchr(b'>', &text[at..]) {
-        let body = &text[start..at + found];
-        at += found + 1;
-        if body.is_empty() || body == b"-" || body.ends_with(b"--") || body.ends_with(b"--!") {
-            return at;
-        }
-    }
-    text.len()
-}
-
-/// Where the text of an element ends: at the `<` of its end tag.
-fn text_end(text: &[u8], start: usize, name: &[u8]) -> usize {
-    let mut at = start;
-    while let Some(found) = memmem::find(&text[at..], b"</") {
-        at += found;
-        if is_tag(text, at + 2, name) {
-            return at;
-        }
-        at += 2;
-    }
-    text.len()
-}
-
-/// Whether `name` and a delimiter stand at `at`.
-pub(super) fn is_tag(text: &[u8], at: usize, name: &[u8]) -> bool {
-    let end = at + name.len();
-    text.get(at..end).is_some_and(|found| found.eq_ignore_ascii_case(name))
-        && text.get(end).is_some_and(|b| is_space(*b) || matches!(b, b'/' | b'>'))
-}
-
-/// Where a script ends: at the `<` of its end tag, which does not count between `<!-- <script` and
-/// the `</script` or `-->` that ends it.
-fn script_end(text: &[u8], start: usize) -> usize {
-    #[derive(PartialEq)]
-    enum State {
-        Plain,
-        Escaped,
-        DoublyEscaped,
-    }
-    let mut state = State::Plain;
-    let mut at = start;
-    loop {
-        let rest = &text[at..];
-        let next = if state == State::Plain { memchr(b'<', rest) } else { memchr::memchr2(b'<', b'-', rest) };
-        let Some(found) = next else { return text.len() };
-        at += found;
-        let rest = &text[at..];
-        if rest.starts_with(b"-->") {
-            state = State::Plain;
-            at += 3;
-        } else if state == State::Plain && rest.starts_with(b"<!--") {
-            // Its own dashes may already be those of `-->`.
-            state = State::Escaped;
-            at += 2;
-        } else if state == State::Escaped && is_tag(text, at + 1, b"script") {
-            state = State::DoublyEscaped;
-            at += 7;
-        } else if rest.starts_with(b"</") && is_tag(text, at + 2, b"script") {
-            if state != State::DoublyEscaped {
-                return at;
-            }
-            state = State::Escaped;
-            at += 8;
-        } else {
-            at += 1;
-        }
-    }
 }

@@ -9,12 +9,15 @@
 //! the search ends, with a warning, when the work exceeds a fixed budget. Counted, not timed: the same
 //! page has the same title on every machine.
 
+use std::cell::OnceCell;
+
 use html5ever::driver::{ParseOpts, Parser, parse_document};
 use html5ever::tendril::{StrTendril, TendrilSink};
 use memchr::memchr_iter;
 use scraper::{Html, HtmlTreeSink, Node};
 
-use super::tags::{MANY_ATTRIBUTES, crowded_tag, is_space, is_tag};
+use super::markup::{is_space, is_tag};
+use super::tags::{MANY_ATTRIBUTES, crowded_tag};
 use super::words;
 use crate::model::Parsed;
 
@@ -88,13 +91,23 @@ struct Feed<'a> {
     /// Separators read since the tree last changed.
     silent: usize,
     /// Where the first tag begins that has too many attributes, once somebody had to know.
-    crowded: Option<Option<usize>>,
+    crowded: OnceCell<Option<usize>>,
 }
 
 impl<'a> Feed<'a> {
     fn new(text: &'a str) -> Self {
         let parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
-        Self { text, parser, read: 0, seen: 0, deepest: 0, steps: 0, newest: 0, silent: 0, crowded: None }
+        Self {
+            text,
+            parser,
+            read: 0,
+            seen: 0,
+            deepest: 0,
+            steps: 0,
+            newest: 0,
+            silent: 0,
+            crowded: OnceCell::new(),
+        }
     }
 
     fn up_to(&mut self, end: usize) -> Result<(), Exhausted> {
@@ -129,11 +142,11 @@ impl<'a> Feed<'a> {
     }
 
     /// Whether what was read without a change of the tree ends in or behind a tag with too many attributes.
-    fn is_in_crowded_tag(&mut self) -> bool {
+    fn is_in_crowded_tag(&self) -> bool {
         if self.silent <= MANY_ATTRIBUTES {
             return false;
         }
-        let crowded = *self.crowded.get_or_insert_with(|| crowded_tag(self.text));
+        let crowded = self.crowded.get_or_init(|| crowded_tag(self.text));
         crowded.is_some_and(|at| at < self.read)
     }
 
@@ -193,4 +206,137 @@ fn is_html(node: &Node, name: &str) -> bool {
 fn opens(text: &str, from: usize, name: &[u8]) -> bool {
     let bytes = text.as_bytes();
     memchr_iter(b'<', &bytes[from..]).any(|at| is_tag(bytes, from + at + 1, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use scraper::Html;
+
+    use super::*;
+
+    fn title(text: &str) -> Parsed {
+        let mut parsed = Parsed::default();
+        read(text, &mut parsed);
+        parsed
+    }
+
+    /// The title of a parse of the whole document.
+    fn full(text: &str) -> Option<String> {
+        let found = first_title(&Html::parse_document(text))?;
+        words::tidy(&found, &mut Parsed::default(), "title")
+    }
+
+    /// The expected title, which the whole document must have, too.
+    fn check(text: &str, expected: Option<&str>) {
+        assert_eq!(full(text).as_deref(), expected, "full parse of {text}");
+        assert_eq!(title(text).title.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn the_title_is_that_of_a_full_parse() {
+        check("<title>A</title>", Some("A"));
+        check("<TITLE a='</title>'>\n A\t\r\n B </TiTlE x='>'><p>", Some("A B"));
+        check(
+            "<title>Fish &amp; chips &ltx &eacute&#233; &unknown;</title>",
+            Some("Fish & chips <x éé &unknown;"),
+        );
+        check("<title></title><title>B</title>", None);
+        check("<title> \n </title>", None);
+        check("<title>A<b>c</b><!-- d --></title>", Some("A<b>c</b><!-- d -->"));
+        check("<title>A</titlex></title >", Some("A</titlex>"));
+        check("<title>never closed <p>", Some("never closed <p>"));
+        check("<title>cut</titl", Some("cut</titl"));
+        check("<title", None);
+        check("<title>a\0b</title>", Some("a\u{FFFD}b"));
+        check("no tags at all", None);
+    }
+
+    #[test]
+    fn what_only_looks_like_the_title() {
+        check("<!-- <title>no</title> --><title>A</title>", Some("A"));
+        check("<script>'<title>no</title>'</script><title>A</title>", Some("A"));
+        check("<style><title>no</title></style><title>A</title>", Some("A"));
+        check("<body><textarea><title>no</title></textarea><title>A</title>", Some("A"));
+        check("<noscript><title>no</title></noscript><title>A</title>", Some("A"));
+        check("<svg><title>no</title></svg><title>A</title>", Some("A"));
+        check("<body><svg><title>no</title></svg>", None);
+        check("<svg><foreignObject><title>A</title></foreignObject></svg>", Some("A"));
+        check("<template><title>no</title></template><title>A</title>", Some("A"));
+        check("<body><template><title>no</title></template>", None);
+        check("<p title='<title>no</title>'><title>A</title>", Some("A"));
+        check("<plaintext><title>no</title>", None);
+        check("<select><title>A</title></select>", Some("A"));
+    }
+
+    #[test]
+    fn a_title_outside_the_head() {
+        check("<body><p>x<title>A</title><title>B</title>", Some("A"));
+        check("</head><p></p></body></html><title>A</title>", Some("A"));
+        // The second one is moved in front of the table, and so in front of the first.
+        check("<table><tr><td><title>A</title></td></tr><title>B</title></table>", Some("B"));
+        check("<p><title>A</title><frameset></frameset>", None);
+        check("<frameset><title>no</title></frameset><title>no</title>", None);
+    }
+
+    #[test]
+    fn a_title_is_cut_not_refused() {
+        let parsed = title(&format!("<title>{}</title>", "é".repeat(50_000)));
+        assert_eq!(parsed.title.map(|title| title.len()), Some(64 * 1024));
+        assert_eq!(parsed.warnings, ["the title is 100000 bytes long and was cut"]);
+    }
+
+    /// On a thread with the stack of a parser thread: what would recurse would overflow it.
+    fn hostile(text: String) -> Parsed {
+        let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || title(&text));
+        thread.expect("thread").join().expect("no overflow")
+    }
+
+    #[test]
+    fn hostile_pages_end_with_a_warning_and_cost_little() {
+        let attributes =
+            |value: &str| (0..200_000).fold(String::new(), |all, i| all + &format!("a{i}{value} "));
+        for (text, name) in [
+            ("<div>".repeat(100_000), "nested"),
+            (format!("<p>{}</p>{}", "<b><i><u>".repeat(3000), "<p>x</p>".repeat(100_000)), "copied"),
+            ((0..100_000).fold(String::new(), |all, i| all + &format!("<b id={i}>")), "formatting"),
+            (format!("<body {}>", attributes("")), "attributes"),
+            (format!("<svg><style><body {}>", attributes("='>'")), "hidden attributes"),
+        ] {
+            let parsed = hostile(format!("{text}<p><title>late</title>"));
+            assert_eq!(parsed.title, None, "{name}");
+            assert!(parsed.warnings[0].starts_with("the search for the title ended"), "{name}");
+        }
+    }
+
+    #[test]
+    fn large_pages_that_are_only_large_keep_their_title() {
+        for text in [
+            format!("<body data-x=\"{}\">", "y".repeat(1_000_000)),
+            format!("<script>{}</script>", "var a = '<b>';\n".repeat(100_000)),
+            format!("<body><!-- {} -->", "word ".repeat(10_000)),
+            format!("<body>{}", "line\r\n".repeat(200_000)),
+            "<!-- </title> -->".repeat(20_000),
+            "<p>text</p>".repeat(20_000),
+        ] {
+            let parsed = hostile(format!("{text}<title>A</title>"));
+            assert_eq!((parsed.title.as_deref(), parsed.warnings.len()), (Some("A"), 0), "{text:.60}");
+        }
+        // What comes behind a title in the head costs nothing.
+        assert_eq!(hostile(format!("<title>A</title>{}", "<div>".repeat(100_000))).warnings.len(), 0);
+    }
+
+    const SOUP: &str = "<title>|</title>|</TITLE x>|<title|<!--|-->|<svg>|</svg>|<script>|</script>|<style>|\
+        </style>|<template>|</template>|<table>|<tr><td>|</table>|<head>|</head>|<body>|<frameset>|<noscript>|\
+        </noscript>|<textarea>|</textarea>|<select>|<desc>|<b>|<p>|</p>|<math>|<mi>|&amp|\r|\0|\"|'|>|=|x| |é";
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn tag_soup_has_the_title_of_a_full_parse(parts in prop::collection::vec(0..39usize, 0..24)) {
+            let pieces: Vec<&str> = SOUP.split('|').collect();
+            let text: String = parts.iter().filter_map(|part| pieces.get(*part).copied()).collect();
+            prop_assert_eq!(title(&text).title, full(&text));
+        }
+    }
 }

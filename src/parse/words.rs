@@ -30,3 +30,15 @@ pub fn tidy(text: &str, parsed: &mut Parsed, what: &str) -> Option<String> {
     }
     (!tidied.is_empty()).then_some(tidied)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ascii_white_space_collapses() {
+        assert_eq!(collapsed(" a\r\n\tb\x0C c "), "a b c");
+        assert_eq!(collapsed("a\u{A0}\u{A0}b\x0Bc"), "a\u{A0}\u{A0}b\x0Bc");
+        assert_eq!(collapsed(" \n"), "");
+    }
+}

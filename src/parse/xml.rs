@@ -27,7 +27,8 @@ enum Part {
 struct Feed {
     open: Vec<Part>,
     entries: usize,
-    is_feed: bool,
+    /// Whether the root is that of a feed, whose `<link>` elements are links.
+    has_links: bool,
     /// Text of the title or link that is open.
     text: String,
     title: Option<String>,
@@ -71,12 +72,12 @@ impl Feed {
         let name = start.local_name();
         let name: &str = name.as_ref();
         if self.open.is_empty() {
-            self.is_feed |= matches!(name, "rss" | "feed" | "RDF");
+            self.has_links |= matches!(name, "rss" | "feed" | "RDF");
         }
         let part = match name {
             "title" if !self.collects() => Part::Title,
             "item" | "entry" | "image" | "textInput" | "textinput" => Part::Entry,
-            "link" if self.is_feed && !self.collects() => Part::Link,
+            "link" if self.has_links && !self.collects() => Part::Link,
             _ => Part::Other,
         };
         self.entries += usize::from(part == Part::Entry);
@@ -141,5 +142,67 @@ fn expanded(reference: &BytesRef<'_>) -> String {
 fn admit(page: &Page<'_>, address: &str, rel: Option<String>, parsed: &mut Parsed) {
     if let Ok(url) = canonical(address, Some(page.url)) {
         parsed.links.push(Link { url: url.into(), rel });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Parsed {
+        let url = Url::parse("http://h/d/").expect("url");
+        let page = Page { url: &url, content_type: None, content_language: None, robots_tag: None };
+        let mut parsed = Parsed::default();
+        read(&page, text, &mut parsed);
+        parsed
+    }
+
+    fn check(text: &str, title: Option<&str>, links: &[&str]) {
+        let parsed = parsed(text);
+        let urls: Vec<_> = parsed.links.iter().map(|link| link.url.as_str()).collect();
+        assert_eq!((parsed.title.as_deref(), urls.as_slice()), (title, links), "{text}");
+    }
+
+    #[test]
+    fn feeds_give_title_and_links() {
+        check(
+            "<?xml version='1.0'?><rss><channel><image><title>no</title></image><title>A &amp; <![CDATA[<B>]]></title>
+             <link>http://o/</link><item><title>no</title><link> x </link></item></channel></rss>",
+            Some("A & <B>"),
+            &["http://o/", "http://h/d/x"],
+        );
+        check(
+            "<a:feed xmlns:a='x'><a:entry><a:title>no</a:title></a:entry><a:title type='xhtml'><div>A <b>B</b></div></a:title>
+             <a:link rel=' Alternate ' href='x?a&amp;b'/><a:link href='mailto:x@y'/></a:feed>",
+            Some("A B"),
+            &["http://h/d/x?a&b"],
+        );
+        assert_eq!(parsed("<feed><link rel=' A ' href='x'/></feed>").links[0].rel.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn any_xml_has_the_first_title() {
+        check("<svg><g><title>A</title></g></svg>", Some("A"), &[]);
+        check("<list><item><title>A</title></item></list>", Some("A"), &[]);
+        check("<x><title> </title><title>B</title><link>http://o/</link></x>", Some("B"), &[]);
+        check("<x/>", None, &[]);
+    }
+
+    #[test]
+    fn entities_are_not_expanded() {
+        check(
+            "<!DOCTYPE x [<!ENTITY a 'aaaa'><!ENTITY b SYSTEM 'file:///etc/passwd'>]><x><title>&a;&b;&#x41;&lt;</title></x>",
+            Some("&a;&b;A<"),
+            &[],
+        );
+    }
+
+    #[test]
+    fn broken_and_deep_xml_ends() {
+        assert_eq!(parsed("<x><title>A</title><").warnings.len(), 1);
+        check(&format!("{}<title>A</title>", "<x>".repeat(200_000)), Some("A"), &[]);
+        check("</x></y><title>A</title>", Some("A"), &[]);
     }
 }
