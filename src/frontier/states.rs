@@ -172,12 +172,17 @@ impl Frontier {
                 }
             };
             self.starved.store(true, Ordering::Relaxed);
-            // Without a time, only an event can change anything; the far moment stands for never.
-            let far = Instant::now() + std::time::Duration::from_secs(3600);
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(Instant::from_std(due)).await,
+                    // Without a time, only an event can change anything.
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = self.moved.notified() => {}
                 () = self.gauge.fell() => {}
-                () = tokio::time::sleep_until(due.map_or(far, Instant::from_std)) => {}
+                () = due => {}
             }
         }
     }

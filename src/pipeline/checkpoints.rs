@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn slowly(count: u32, each: Duration) -> impl Stream<Item = u32> {
         stream::iter(0..count).then(move |n| async move {

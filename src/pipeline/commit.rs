@@ -246,7 +246,7 @@ impl Work {
         let (positions, spans) = self.write(&visits)?;
         committed.settles = visits.iter().zip(spans).map(|(visit, span)| settle(visit, span)).collect();
         drop((visits, held));
-        self.frame(admitted, &committed.settles, positions)?;
+        self.frame(admitted, committed.settles.clone(), positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
         self.disks.check()?;
         Ok(committed)
@@ -279,18 +279,15 @@ impl Work {
     fn frame(
         &mut self,
         admitted: Vec<Vec<Request>>,
-        settles: &[Settle],
+        settled: Vec<Settle>,
         positions: Positions,
     ) -> Result<(), StoreError> {
-        let mut pieces = admitted.into_iter().peekable();
-        while let Some(admitted) = pieces.next() {
-            let commit = if pieces.peek().is_some() {
-                Commit { admitted, ..Commit::default() }
-            } else {
-                Commit { admitted, settled: settles.to_vec(), positions: positions.clone() }
-            };
-            self.journal.append(&Frame::Commit(commit))?;
+        let mut pieces = admitted;
+        let admitted = pieces.pop().unwrap_or_default();
+        for admitted in pieces {
+            self.journal.append(&Frame::Commit(Commit { admitted, ..Commit::default() }))?;
         }
+        self.journal.append(&Frame::Commit(Commit { admitted, settled, positions }))?;
         self.journal.sync()
     }
 }

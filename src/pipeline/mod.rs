@@ -92,7 +92,8 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     checkpoints(Box::pin(dones), bounds, || frontier.is_starved())
         .map(|batch| tools.committer.submit(batch))
         .buffered(OVERLAP)
-        .try_for_each(|committed| std::future::ready(settled(&frontier, &tally, committed)))
+        .map_ok(|committed| settled(&frontier, &tally, &committed))
+        .try_for_each(|()| std::future::ready(Ok(())))
         .await?;
 
     match feed.await {
@@ -111,13 +112,10 @@ fn leases(frontier: Arc<Frontier>, stop: Stop, feed: AbortHandle) -> impl Stream
             () = stop.draining() => None,
             lease = frontier.next() => lease,
         };
-        match lease {
-            Some(lease) => Some((lease, (frontier, stop, feed))),
-            None => {
-                feed.abort();
-                None
-            }
+        if lease.is_none() {
+            feed.abort();
         }
+        lease.map(|lease| (lease, (frontier, stop, feed)))
     })
 }
 
@@ -133,10 +131,9 @@ fn done(frontier: &Frontier, flow: Flow) -> Option<Done> {
     }
 }
 
-fn settled(frontier: &Frontier, tally: &Mutex<Tally>, committed: Committed) -> Result<(), CommitError> {
+fn settled(frontier: &Frontier, tally: &Mutex<Tally>, committed: &Committed) {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     committed.settles.iter().for_each(|settle| tally.count(settle));
     drop(tally);
     frontier.settled(committed.leases, committed.good);
-    Ok(())
 }

@@ -31,18 +31,21 @@ pub enum Crawled {
     /// It was stopped and can be resumed; the run directory is still partial.
     Stopped(Exit, PathBuf),
     /// It has ended, and the journal says so.
-    Done {
-        /// The run.
-        session: Session,
-        /// Journal and sinks.
-        closed: Closed,
-        /// The index.
-        following: Following,
-        /// How it ended.
-        finish: Finish,
-        /// The scoreboard.
-        tally: Tally,
-    },
+    Ended(Box<Finished>),
+}
+
+/// A crawl that has ended: what its publication is made of.
+pub struct Finished {
+    /// The run.
+    pub session: Session,
+    /// Journal and sinks.
+    pub closed: Closed,
+    /// The index.
+    pub following: Following,
+    /// How it ended.
+    pub finish: Finish,
+    /// The scoreboard.
+    pub tally: Tally,
 }
 
 /// Crawls until nothing is left, a limit is reached, or the run is asked to end.
@@ -74,7 +77,7 @@ pub fn crawl(job: &Job<'_>, mut taken: Taken, stop: &Stop) -> Result<Crawled, Ru
     }
     closed.journal.append(&Frame::Finish(finish.clone()))?;
     closed.journal.sync()?;
-    Ok(Crawled::Done { session, closed, following, finish, tally })
+    Ok(Crawled::Ended(Box::new(Finished { session, closed, following, finish, tally })))
 }
 
 /// All that a flow is made of.

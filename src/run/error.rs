@@ -95,14 +95,15 @@ impl RunError {
         match self {
             Self::Store(error) => store(error),
             Self::Plan(PlanError::Fetch(_)) | Self::Changed { .. } => Exit::InvalidConfig,
-            Self::Plan(PlanError::Source(_)) | Self::Pipeline(PipelineError::Source(_)) => Exit::Io,
+            Self::Plan(PlanError::Source(_))
+            | Self::Pipeline(PipelineError::Source(_))
+            | Self::NoRun { .. } => Exit::Io,
             Self::Pipeline(PipelineError::Commit(error)) | Self::Commit(error) => commit(error),
             Self::Pipeline(PipelineError::Task(_)) => Exit::Error,
             Self::Create { error, .. } if is_full(error) => Exit::DiskFull,
             Self::Create { .. } => Exit::CannotCreate,
             Self::Io { error, .. } => io_exit(error),
             Self::NoSource { .. } => Exit::Usage,
-            Self::NoRun { .. } => Exit::Io,
             Self::Unbalanced { .. } => Exit::Invariant,
         }
     }
@@ -121,6 +122,7 @@ fn store(error: &StoreError) -> Exit {
 fn commit(error: &CommitError) -> Exit {
     match error {
         CommitError::Sink(SinkError::Io { error, .. }) => io_exit(error),
+        CommitError::Sink(SinkError::Folder { .. }) => Exit::InvalidConfig,
         CommitError::Sink(_) => Exit::Io,
         CommitError::Store(error) => store(error),
         CommitError::LowDisk { .. } => Exit::DiskFull,

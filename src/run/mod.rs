@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use self::crawl::Crawled;
+use self::crawl::{Crawled, Finished};
 pub use self::directory::{RunDir, latest};
 pub use self::error::RunError;
 pub use self::exit::Exit;
@@ -85,7 +85,8 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
         }
         None => match crawl::crawl(job, taken, &stop)? {
             Crawled::Stopped(exit, place) => Ok(Ended { exit, summary: String::new(), place }),
-            Crawled::Done { session, closed, following, finish, tally } => {
+            Crawled::Ended(finished) => {
+                let Finished { session, closed, following, finish, tally } = *finished;
                 signals.crawled();
                 let publication = Publication { job, session: &session, finish: &finish, tally: &tally };
                 publish(&publication, closed, following)

@@ -7,6 +7,8 @@
 //! finish sinks ─► summary, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
 //! ```
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -86,8 +88,8 @@ impl Publication<'_> {
         artifacts.push(Artifact { path: "summary.json".into(), records: 1 });
         artifacts.push(Artifact { path: "config.toml".into(), records: 1 });
         if log.exists() {
-            let lines = std::fs::read(&log).map(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
-            artifacts.push(Artifact { path: RUN_LOG.into(), records: lines.unwrap_or(0) as u64 });
+            let lines = File::open(&log).map_or(0, |file| BufReader::new(file).split(b'\n').count());
+            artifacts.push(Artifact { path: RUN_LOG.into(), records: lines as u64 });
         }
         artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         let files = artifacts.iter().map(|artifact| Entry::of(&dir, artifact)).collect::<Result<_, _>>()?;

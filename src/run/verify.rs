@@ -189,10 +189,10 @@ fn records(dir: &Path, manifest: &Manifest, good: &HashSet<UrlKey>, report: &mut
                 report.say(format!("{place}: the key is not that of `{}`", record.url));
             }
             Ok(key) if !good.contains(&key) => {
-                report.say(format!("{place}: `{}` has no outcome `ok`", record.url))
+                report.say(format!("{place}: `{}` has no outcome `ok`", record.url));
             }
             Ok(key) if !seen.insert(key) => {
-                report.say(format!("{place}: a second record of `{}`", record.url))
+                report.say(format!("{place}: a second record of `{}`", record.url));
             }
             Ok(_) => {}
             Err(_) => report.say(format!("{place}: `{}` is no URL key", record.url_key)),
