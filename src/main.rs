@@ -1,5 +1,5 @@
 //! Calls the command line and returns its exit code.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    trawl::cli::main(std::env::args_os()).into()
 }

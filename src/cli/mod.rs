@@ -1,1 +1,43 @@
-//! (being built)
+//! The command line: one file a command. Parses arguments, calls the rooms below, prints what they say,
+//! and returns the exit code. Decides nothing about a crawl.
+
+mod args;
+mod config;
+mod get;
+mod list;
+mod report;
+mod run;
+mod schema;
+mod validate;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::run::Exit;
+use args::{Args, Command};
+use report::Report;
+
+/// Carries out the command that `args`, the first of them the program itself, ask for.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(asked) => {
+            // `--help` and `--version` come this way too; a reader that has gone is no error.
+            let _ = asked.print();
+            return if asked.use_stderr() { Exit::Usage } else { Exit::Complete };
+        }
+    };
+    let Args { global, command } = args;
+    let report = Report::new(global.color);
+    match command {
+        Command::Run(args) => run::run(args, &global, &report),
+        Command::Validate(args) => validate::run(&args, &global, &report),
+        Command::Get(args) => get::run(&args, &global, &report),
+        Command::List(args) => list::run(&args, &global, &report),
+        Command::Verify(args) => verify::run(args, &global, &report),
+        Command::Config(args) => config::run(&args, &global, &report),
+        Command::Schema(args) => schema::run(&args, &report),
+    }
+}

@@ -55,6 +55,13 @@ impl Fetched {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+
+    /// The MIME type that the server declared: lower case, without parameters.
+    pub fn declared_mime(&self) -> Option<String> {
+        let value = self.header("content-type")?;
+        let essence = value.split(';').next().unwrap_or(value).trim();
+        (!essence.is_empty()).then(|| essence.to_ascii_lowercase())
+    }
 }
 
 /// Where in a page's life something failed.

@@ -1,6 +1,7 @@
 //! What a page says: the result of parsing, which never fails.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Where the name of the charset came from, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,8 +28,9 @@ pub struct Charset {
     pub source: CharsetSource,
 }
 
-/// A link of a page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A link of a page, and of its record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Link {
     /// Absolute URL, resolved against the page's base.
     pub url: String,

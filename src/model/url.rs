@@ -5,7 +5,7 @@
 //! (RFC 3986 section 2.3) unescaped. Nothing here reorders or drops a query parameter.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::str::FromStr;
@@ -101,9 +101,9 @@ pub fn canonical(raw: &str, base: Option<&Url>) -> Result<Url, UrlError> {
         return Err(UrlError::Credentials);
     }
     url.set_fragment(None);
-    if let Some(bare) = url.host_str().and_then(|host| host.strip_suffix('.')) {
-        let bare = bare.to_owned();
-        url.set_host(Some(&bare))?;
+    if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')) {
+        let host = host.to_owned();
+        url.set_host(Some(&host))?;
     }
     if let Cow::Owned(path) = normal_escapes(url.path()) {
         url.set_path(&path);
@@ -155,6 +155,18 @@ pub fn literal_address(url: &Url) -> Option<std::net::IpAddr> {
 
 /// Percent-escapes in upper case, those of unreserved characters undone. Borrowed if nothing changes.
 fn normal_escapes(text: &str) -> Cow<'_, str> {
+    let mut normal = unescape_once(text);
+    // What is undone may stand behind a bare `%` and make a new escape: `%%36%31`. Each round is shorter.
+    while let Cow::Owned(once) = &normal {
+        match unescape_once(once) {
+            Cow::Borrowed(_) => break,
+            Cow::Owned(again) => normal = Cow::Owned(again),
+        }
+    }
+    normal
+}
+
+fn unescape_once(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let Some(first) = bytes.windows(3).position(|w| escape(w).is_some_and(|b| changes(w, b))) else {
         return Cow::Borrowed(text);
@@ -169,7 +181,7 @@ fn normal_escapes(text: &str) -> Cow<'_, str> {
                 at += 3;
             }
             Some(byte) => {
-                out.push_str(&format!("%{byte:02X}"));
+                let _ = write!(out, "%{byte:02X}");
                 at += 3;
             }
             None => {
@@ -217,6 +229,7 @@ mod tests {
         check("http://x.com/s?q=a%2b%7Eb", "http://x.com/s?q=a%2B~b");
         check("http://bücher.de/ü", "http://xn--bcher-kva.de/%C3%BC");
         check("http://foo.com/50%", "http://foo.com/50%");
+        check("http://foo.com/%%361", "http://foo.com/a");
         check("http://foo.com/%2e%2e/a", "http://foo.com/a");
     }
 

@@ -58,10 +58,14 @@ pub struct Visit {
     pub ending: Ending,
     /// The answer, if there was one. Its raw body may have been dropped.
     pub fetched: Option<Fetched>,
+    /// Bytes of the body as they came over the wire, noted before the raw body was dropped.
+    pub wire_bytes: u64,
     /// The unpacked body of an `ok` page.
     pub body: Option<Body>,
     /// What the page said; present exactly when there is a record.
     pub parsed: Option<Parsed>,
+    /// How long parsing took, in microseconds; 0 where nothing was parsed.
+    pub parse_us: u64,
     /// Requests that it leads to: the target of a redirect.
     pub admits: Vec<Request>,
 }
@@ -69,7 +73,21 @@ pub struct Visit {
 impl Visit {
     /// A URL that is refused before anything is fetched.
     pub fn refused(request: Request, ending: Ending) -> Self {
-        Self { request, ending, fetched: None, body: None, parsed: None, admits: Vec::new() }
+        Self {
+            request,
+            ending,
+            fetched: None,
+            wire_bytes: 0,
+            body: None,
+            parsed: None,
+            parse_us: 0,
+            admits: Vec::new(),
+        }
+    }
+
+    /// A URL that was answered.
+    pub fn answered(request: Request, fetched: Fetched, ending: Ending) -> Self {
+        Self { fetched: Some(fetched), ..Self::refused(request, ending) }
     }
 }
 

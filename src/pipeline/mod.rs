@@ -1,1 +1,142 @@
-//! (being built)
+//! The one stream that carries out a run: source, frontier, fetch, parse, commit.
+//!
+//! It ends by a count: nothing queued, nothing leased, all sources done. No `Err` in it is about a single page.
+
+mod checkpoints;
+mod commit;
+mod feed;
+mod parsers;
+mod plan;
+mod sinks;
+mod stop;
+mod tally;
+mod visit;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio_stream::wrappers::ReceiverStream;
+
+use self::checkpoints::checkpoints;
+pub use self::commit::{Closed, CommitError, Committer, Disks};
+use self::commit::{Committed, Done};
+pub use self::parsers::Parsers;
+pub use self::plan::{Circumstances, Plan, PlanError};
+pub use self::sinks::SinkThread;
+pub use self::stop::{Reason, Stop};
+pub use self::tally::Tally;
+use self::visit::Flow;
+pub use self::visit::Tools;
+use crate::frontier::Frontier;
+use crate::model::{Lease, Visit};
+use crate::source::{Source, SourceError};
+
+/// Refused seeds that may wait for the next checkpoint.
+const REFUSALS: usize = 1024;
+/// Checkpoints under way: the next one fills while this one syncs.
+const OVERLAP: usize = 2;
+
+/// Why a run cannot go on. What is committed stays, and the next start continues.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    /// Nothing more can be made durable.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A task of ours has died.
+    #[error("a task has died: {0}")]
+    Task(String),
+}
+
+/// The parts of the flow.
+pub struct Flowing {
+    /// Where seeds come from.
+    pub sources: Vec<Box<dyn Source>>,
+    /// Visits that are known before anything is fetched.
+    pub first: Vec<Visit>,
+    /// What pages need on their way.
+    pub tools: Arc<Tools>,
+    /// The scoreboard.
+    pub tally: Arc<Mutex<Tally>>,
+    /// Requests in flight at once.
+    pub max_concurrency: usize,
+    /// Pages at or before the parse threads.
+    pub parse_width: usize,
+    /// When a checkpoint closes.
+    pub checkpoints: checkpoints::Bounds,
+}
+
+/// Runs the flow until nothing is left or the run is asked to end. All that was leased is then settled by a
+/// committed checkpoint or put back.
+pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
+    let Flowing { sources, first, tools, tally, max_concurrency, parse_width, checkpoints: bounds } = parts;
+    let (frontier, stop) = (Arc::clone(&tools.frontier), tools.stop.clone());
+    let (refuse, refused) = mpsc::channel(REFUSALS);
+    let feed = tokio::spawn(feed::pour(sources, Arc::clone(&frontier), refuse, stop.clone()));
+    let refusals =
+        stream::iter(first).chain(ReceiverStream::new(refused)).map(|visit| Flow::Refused(Box::new(visit)));
+
+    let visits = leases(Arc::clone(&frontier), stop, feed.abort_handle())
+        .map(|lease| visit::fetch(Arc::clone(&tools), lease))
+        .buffer_unordered(max_concurrency)
+        .map(|hop| visit::parse(Arc::clone(&tools), hop))
+        .buffer_unordered(parse_width)
+        .flat_map(stream::iter);
+
+    let dones = stream::select(refusals, visits).filter_map(|flow| std::future::ready(done(&frontier, flow)));
+    checkpoints(Box::pin(dones), bounds, || frontier.is_starved())
+        .map(|batch| tools.committer.submit(batch))
+        .buffered(OVERLAP)
+        .try_for_each(|committed| std::future::ready(settled(&frontier, &tally, committed)))
+        .await?;
+
+    match feed.await {
+        Ok(poured) => Ok(poured?),
+        Err(error) if error.is_cancelled() => Ok(()),
+        Err(error) => Err(PipelineError::Task(error.to_string())),
+    }
+}
+
+/// Requests whose host may be asked now, until there are none or the run is asked to end. Once no more will be
+/// leased there is no use in pouring on.
+fn leases(frontier: Arc<Frontier>, stop: Stop, feed: AbortHandle) -> impl Stream<Item = Lease> {
+    stream::unfold((frontier, stop, feed), |(frontier, stop, feed)| async move {
+        let lease = tokio::select! {
+            biased;
+            () = stop.draining() => None,
+            lease = frontier.next() => lease,
+        };
+        match lease {
+            Some(lease) => Some((lease, (frontier, stop, feed))),
+            None => {
+                feed.abort();
+                None
+            }
+        }
+    })
+}
+
+/// What goes to the commit; what is put back does not.
+fn done(frontier: &Frontier, flow: Flow) -> Option<Done> {
+    match flow {
+        Flow::Settled(visit, held) => Some(Done { visit: *visit, leased: true, held }),
+        Flow::Refused(visit) => Some(Done { visit: *visit, leased: false, held: None }),
+        Flow::PutBack(request) => {
+            frontier.put_back(request);
+            None
+        }
+    }
+}
+
+fn settled(frontier: &Frontier, tally: &Mutex<Tally>, committed: Committed) -> Result<(), CommitError> {
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    committed.settles.iter().for_each(|settle| tally.count(settle));
+    drop(tally);
+    frontier.settled(committed.leases, committed.good);
+    Ok(())
+}

@@ -1,1 +1,130 @@
-//! (being built)
+//! One run of a job, from the lock to the exit code: start or resume, crawl, publish.
+
+mod crawl;
+mod directory;
+mod error;
+mod exit;
+mod following;
+mod log;
+mod manifest;
+mod publish;
+mod signals;
+mod start;
+mod status;
+mod summary;
+mod verify;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use self::crawl::Crawled;
+pub use self::directory::{RunDir, latest};
+pub use self::error::RunError;
+pub use self::exit::Exit;
+use self::following::Following;
+pub use self::log::{RunLog, Style, init as init_log};
+use self::publish::Publication;
+use self::start::Taken;
+pub use self::start::Unfinished;
+pub use self::verify::{Report, find_run, verify};
+use crate::config::Config;
+use crate::pipeline::{Circumstances, Closed, Plan, SinkThread, Stop};
+use crate::store::Finish;
+
+/// What to run.
+pub struct Job<'a> {
+    /// The config in effect.
+    pub config: &'a Config,
+    /// The same as TOML, secrets as references.
+    pub config_text: &'a str,
+    /// Digest of the config file.
+    pub config_digest: &'a str,
+    /// What to do with an unfinished run.
+    pub unfinished: Unfinished,
+    /// The log, which is written to the run directory, too.
+    pub log: RunLog,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub exit: Exit,
+    /// For a person; empty if the run was not finished.
+    pub summary: String,
+    /// Where the run stands.
+    pub place: PathBuf,
+}
+
+/// Runs a job, or continues its unfinished run.
+pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
+    let mut taken = start::take(job.config, job.unfinished, Timestamp::now())?;
+    let dir = taken.session.dir.partial();
+    if dir.exists() {
+        job.log.open(&dir).map_err(|error| RunError::Io {
+            action: "open the log in",
+            path: dir.clone(),
+            error,
+        })?;
+    }
+    let (run_id, resumed) = (taken.session.begin.run_id.as_str(), taken.is_resumed());
+    tracing::info!(run_id, resumed, queued = taken.replay.queued.len(), path = %dir.display(), "run");
+    match taken.replay.finish.take() {
+        Some(finish) => finish_publication(job, taken, &finish),
+        None => match crawl::crawl(job, taken)? {
+            Crawled::Stopped(exit, place) => Ok(Ended { exit, summary: String::new(), place }),
+            Crawled::Done { session, closed, following, finish, tally } => {
+                let publication = Publication { job, session: &session, finish: &finish, tally: &tally };
+                publish(&publication, closed, following)
+            }
+        },
+    }
+}
+
+/// A run whose crawl has ended before: only its publication is left.
+fn finish_publication(job: &Job<'_>, taken: Taken, finish: &Finish) -> Result<Ended, RunError> {
+    let (progress, following) = Following::start(&taken, Stop::default())?;
+    let plan = plan(job.config, &taken)?;
+    let unpublished = taken.session.dir.partial().exists();
+    let sinks = if unpublished { open_sinks(&plan, &taken)? } else { Vec::new() };
+    let Taken { session, journal, tally, .. } = taken;
+    let publication = Publication { job, session: &session, finish, tally: &tally };
+    publish(&publication, Closed::new(journal, sinks, progress), following)
+}
+
+fn publish(
+    publication: &Publication<'_>,
+    mut closed: Closed,
+    following: Following,
+) -> Result<Ended, RunError> {
+    let summary = publication.carry_out(&mut closed, Timestamp::now())?;
+    let Closed { journal, follower, .. } = closed;
+    drop(follower);
+    following.wait(None)?;
+    publication.retire(journal.path())?;
+    let exit =
+        Exit::ALL.into_iter().find(|exit| exit.code() == publication.finish.exit).unwrap_or(Exit::Error);
+    Ok(Ended { exit, summary, place: publication.place() })
+}
+
+fn plan(config: &Config, taken: &Taken) -> Result<Plan, RunError> {
+    Ok(Plan::new(
+        config,
+        Circumstances {
+            run_id: &taken.session.begin.run_id,
+            disks: vec![config.job.output_dir.clone(), config.job.state_dir.clone()],
+            stdin_spool: taken.session.stdin_spool.as_deref(),
+            careful: taken.is_careful(),
+        },
+    )?)
+}
+
+fn open_sinks(plan: &Plan, taken: &Taken) -> Result<Vec<SinkThread>, RunError> {
+    let dir = taken.session.dir.partial();
+    let open = |sink: &dyn crate::sink::Sink| {
+        let position = taken.replay.positions.get(sink.id()).copied();
+        Ok(SinkThread::start(sink, &dir, position)?)
+    };
+    plan.sinks.iter().map(|sink| open(&**sink)).collect()
+}

@@ -1,11 +1,17 @@
 //! Visits to files. Plain blocking code: each writer has a thread of its own, given by the pipeline.
 
+pub mod journal;
+pub mod jsonl;
+mod names;
+pub mod pages;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::kind::Kind;
 use crate::model::{Position, Span, Visit};
 
 /// A format that visits can be written to.
@@ -52,7 +58,7 @@ pub enum SinkError {
     Io {
         /// Id of the sink.
         sink: String,
-        /// `create`, `write`, `sync`, `cut back`, `read`.
+        /// `create`, `write`, `sync`, `cut back`, `remove`, `read`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -74,6 +80,28 @@ pub enum SinkError {
         /// Its length at the last checkpoint.
         committed: u64,
     },
+    /// The finished parts do not hold the lines that were written: somebody else changed them.
+    #[error(
+        "sink `{sink}`: the parts in `{path}` have {found} lines, but {committed} were written\nhint: restore the files, or start over with `--fresh`"
+    )]
+    Miscounted {
+        /// Id of the sink.
+        sink: String,
+        /// The folder of the parts.
+        path: PathBuf,
+        /// Lines found.
+        found: u64,
+        /// Lines written.
+        committed: u64,
+    },
+    /// The folder that the config names cannot be used.
+    #[error("sink `{sink}`: {what}")]
+    Folder {
+        /// Id of the sink.
+        sink: String,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 /// One `[[sinks]]` table: `type` decides which.
@@ -81,16 +109,46 @@ pub enum SinkError {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Settings {
     /// Bodies of pages as files.
-    Pages(PagesSettings),
+    Pages(pages::Settings),
 }
 
-/// `[[sinks]] type = "pages"`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PagesSettings {
-    /// Name of the sink.
-    pub id: String,
-    /// Folder in the run directory; the id if not given.
-    #[serde(default)]
-    pub path: Option<String>,
+/// The kinds of sink that a config can add: one line each feeds config errors, help and docs.
+pub const SINKS: &[Kind<()>] =
+    &[Kind { name: "pages", about: "bodies of pages as files, with an index that lists them", build: () }];
+
+impl Settings {
+    /// The id that the config gives.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Pages(settings) => &settings.id,
+        }
+    }
+
+    /// The folder in the run directory, or why the config's folder cannot be used.
+    pub fn folder(&self) -> Result<PathBuf, String> {
+        match self {
+            Self::Pages(settings) => settings.folder(),
+        }
+    }
+}
+
+/// The sink that the settings describe. Nothing is touched before it is opened.
+pub fn build(settings: &Settings) -> Box<dyn Sink> {
+    match settings {
+        Settings::Pages(settings) => Box::new(pages::Pages::new(settings.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_settings() {
+        for kind in SINKS {
+            let table = serde_json::json!({ "type": kind.name, "id": "mine" });
+            let settings: Settings = serde_json::from_value(table).expect(kind.name);
+            assert_eq!(build(&settings).id(), settings.id());
+        }
+    }
 }

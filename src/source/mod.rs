@@ -1,18 +1,27 @@
 //! Where seeds come from. Sources only seed: they fetch nothing and decide nothing.
 
 pub mod files;
+mod lines;
 pub mod list;
+mod table;
 pub mod urls;
+mod walk;
 
 use std::path::PathBuf;
 
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::kind::Kind;
-use crate::model::Seed;
+use crate::model::{Outcome, Request, Seed, canonical};
+
+/// So much of a text that is no URL is shown.
+const MAX_SHOWN_BYTES: usize = 2048;
+
+/// After so many steps a source lets other tasks run: it reads local files without waiting.
+const STEPS_A_TURN: u32 = 256;
 
 /// A stream of seeds. Pouring it twice gives the same seeds; the frontier drops repeats.
 pub trait Source: Send {
@@ -83,5 +92,112 @@ impl Settings {
             Self::List(settings) => &settings.id,
             Self::Files(settings) => &settings.id,
         }
+    }
+}
+
+/// The source that the settings describe. What is wrong with it as a whole comes out here, before
+/// anything is fetched; a list from standard input must have been spooled.
+pub fn build(settings: &Settings, surroundings: &Surroundings) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match settings {
+        Settings::Urls(settings) => Box::new(urls::Urls::new(settings.clone())),
+        Settings::List(settings) => Box::new(list::List::open(settings, surroundings)?),
+        Settings::Files(settings) => Box::new(files::Files::new(settings)?),
+    })
+}
+
+/// A step of a source that works in small pieces: a seed, or `None` where a piece gave none.
+type Step = Option<Result<Seed, SourceError>>;
+
+/// The seeds of a source that works in small pieces, so that a long list of lines that give nothing
+/// starves nobody.
+fn paced(
+    steps: impl Iterator<Item = Step> + Send + 'static,
+) -> BoxStream<'static, Result<Seed, SourceError>> {
+    stream::unfold((steps, 0), |(mut steps, mut taken)| async move {
+        loop {
+            taken += 1;
+            if taken == STEPS_A_TURN {
+                taken = 0;
+                tokio::task::yield_now().await;
+            }
+            if let Some(seed) = steps.next()? {
+                return Some((seed, (steps, taken)));
+            }
+        }
+    })
+    .boxed()
+}
+
+/// What one text of a list is: a request, or refused at its place.
+fn seed(raw: &str, source: &str, place: impl FnOnce() -> String) -> Seed {
+    match canonical(raw, None) {
+        Ok(url) => Seed::Request(Request::seed(&url, source)),
+        Err(error) => refused(raw, source, error.to_string(), place()),
+    }
+}
+
+/// A text that is no URL. It is named by itself, or, where it is empty or long, by its place too: two
+/// different ones must not be taken for one.
+fn refused(raw: &str, source: &str, reason: String, place: String) -> Seed {
+    let name = match raw.floor_char_boundary(MAX_SHOWN_BYTES) {
+        0 => place.clone(),
+        end if end < raw.len() => format!("{}... ({place})", &raw[..end]),
+        _ => raw.to_owned(),
+    };
+    Seed::refused(Request::unusable(&name, source), Outcome::InvalidUrl, reason, Some(place))
+}
+
+#[cfg(test)]
+mod testing {
+    //! Pours a source and shows what came out, a line a seed.
+
+    use super::*;
+
+    /// Everything that the source gives.
+    pub fn pour(source: impl Source) -> Vec<Result<Seed, SourceError>> {
+        futures::executor::block_on(Box::new(source).requests().collect())
+    }
+
+    /// `URL`, `URL (base BASE)`, or `RAW: OUTCOME at PLACE: REASON`.
+    pub fn show(seeds: Vec<Result<Seed, SourceError>>) -> Vec<String> {
+        let show = |seed| match seed {
+            Ok(Seed::Request(Request { url, base_url: None, .. })) => url,
+            Ok(Seed::Request(Request { url, base_url: Some(base), .. })) => format!("{url} (base {base})"),
+            Ok(Seed::Refused(visit)) => {
+                let ending = visit.ending;
+                let (place, reason) = (ending.rule.unwrap_or_default(), ending.reason.unwrap_or_default());
+                format!("{}: {} at {place}: {reason}", visit.request.url, ending.outcome)
+            }
+            Err(error) => format!("error: {error}"),
+        };
+        seeds.into_iter().map(show).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_settings() {
+        for kind in SOURCES {
+            let table = match kind.name {
+                "urls" => serde_json::json!({ "type": "urls", "id": "mine", "urls": [] }),
+                "list" => serde_json::json!({ "type": "list", "id": "mine", "path": "/dev/null" }),
+                name => serde_json::json!({ "type": name, "id": "mine", "paths": [] }),
+            };
+            let settings: Settings = serde_json::from_value(table).expect(kind.name);
+            assert_eq!(settings.id(), "mine");
+        }
+    }
+
+    #[test]
+    fn a_source_that_finds_nothing_lets_others_run() {
+        let mut seeds = paced(std::iter::repeat_with(|| None).take(STEPS_A_TURN as usize));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(seeds.poll_next_unpin(&mut context).is_pending());
+        assert!(matches!(seeds.poll_next_unpin(&mut context), Poll::Ready(None)));
     }
 }

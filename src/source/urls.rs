@@ -1,7 +1,11 @@
-//! URLs written in the config.
+//! URLs written in the config. Each is a seed; one that is no URL is refused by its place in the list.
 
+use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{Source, SourceError, paced, seed};
+use crate::model::Seed;
 
 /// `[[sources]] type = "urls"`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -11,4 +15,46 @@ pub struct Settings {
     pub id: String,
     /// The URLs.
     pub urls: Vec<String>,
+}
+
+/// The source `urls`.
+#[derive(Debug)]
+pub struct Urls {
+    settings: Settings,
+}
+
+impl Urls {
+    /// A source as its settings say.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+}
+
+impl Source for Urls {
+    fn requests(self: Box<Self>) -> BoxStream<'static, Result<Seed, SourceError>> {
+        let Settings { id, urls } = self.settings;
+        paced(urls.into_iter().enumerate().map(move |(index, raw)| {
+            Some(Ok(seed(raw.trim(), &id, || format!("sources.{id}.urls[{index}]"))))
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{pour, show};
+    use super::*;
+
+    #[test]
+    fn each_url_is_a_seed_or_refused_at_its_place() {
+        let urls = [" HTTP://Example.org:80/#x ", "nonsense", "https://example.org/a"].map(String::from);
+        let source = Urls::new(Settings { id: "front".into(), urls: urls.into() });
+        assert_eq!(
+            show(pour(source)),
+            [
+                "http://example.org/",
+                "nonsense: invalid_url at sources.front.urls[1]: not a URL: relative URL without a base",
+                "https://example.org/a",
+            ]
+        );
+    }
 }

@@ -1,0 +1,114 @@
+//! What may be typed. Words for the help only; nothing happens here.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use super::{config, get, list, run, schema, validate, verify};
+use crate::config::{ConfigErrors, Level, Loaded, load};
+
+/// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
+#[derive(Debug, Parser)]
+#[command(name = "trawl", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// A command: one variant, one file, one arm in `cli::main`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Carry out a job, or continue its unfinished run
+    Run(run::Args),
+    /// Check a config and its surroundings, and say what a run would do
+    Validate(validate::Args),
+    /// Print the latest record of a URL
+    Get(get::Args),
+    /// List every URL that the job has a record of
+    List(list::Args),
+    /// Check a finished run: files, checksums, schema, sums
+    Verify(verify::Args),
+    /// Show, explain or begin a config
+    Config(config::Args),
+    /// Print the JSON Schema of an output
+    Schema(schema::Args),
+}
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// Colour on a terminal; `NO_COLOR` is obeyed
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Say more than `log.level` asks for; twice for still more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say less than `log.level` asks for; twice for still less
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub quiet: u8,
+}
+
+/// When there is colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// The config that a command works on.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// The config file [default: ./config.toml]
+    #[arg(value_name = "CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Override a key of the config, as often as needed
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// The config, or everything that is wrong with it. `-v` and `-q` move its log level.
+    pub fn load(&self, global: &Global) -> Result<Loaded, ConfigErrors> {
+        let mut loaded = load(self.config.as_deref(), &self.sets)?;
+        loaded.config.log.level = global.log_level(loaded.config.log.level);
+        Ok(loaded)
+    }
+}
+
+impl Global {
+    /// The level that is logged at, for a config that asks for `level`.
+    fn log_level(&self, level: Level) -> Level {
+        const LEVELS: [Level; 6] =
+            [Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+        let now = LEVELS.iter().position(|other| *other == level).unwrap_or_default();
+        let wanted = (now + usize::from(self.verbose)).saturating_sub(usize::from(self.quiet));
+        LEVELS[wanted.min(LEVELS.len() - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn more_and_less_move_the_level() {
+        let level = |verbose, quiet, level| Global { color: Color::Auto, verbose, quiet }.log_level(level);
+        assert_eq!(level(0, 0, Level::Info), Level::Info);
+        assert_eq!(level(1, 0, Level::Info), Level::Debug);
+        assert_eq!(level(9, 0, Level::Info), Level::Trace);
+        assert_eq!(level(0, 1, Level::Info), Level::Warn);
+        assert_eq!(level(0, 9, Level::Warn), Level::Off);
+    }
+}

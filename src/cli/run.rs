@@ -1,0 +1,87 @@
+//! `trawl run`: carries out a job, or continues its unfinished run.
+
+use tracing::level_filters::LevelFilter;
+
+use super::args::{ConfigArgs, Global};
+use super::report::Report;
+use crate::config::{Config, Format, Level};
+use crate::run::{self, Exit, Job, RunError, Style, Unfinished};
+
+/// Arguments of `trawl run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Set an unfinished run aside and start over
+    #[arg(long)]
+    fresh: bool,
+    /// End after so many pages; the same as `--set limits.max_pages=N`
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Use one source only
+    #[arg(long, value_name = "ID")]
+    only_source: Option<String>,
+}
+
+/// Carries it out.
+pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
+    args.config.sets.extend(args.limit.map(|pages| format!("limits.max_pages={pages}")));
+    let mut loaded = match args.config.load(global) {
+        Ok(loaded) => loaded,
+        Err(errors) => return report.error(Exit::InvalidConfig, &errors),
+    };
+    if let Some(id) = args.only_source
+        && let Err(error) = keep_source(&mut loaded.config, id)
+    {
+        return report.error(error.exit(), &error);
+    }
+    let text = match toml::to_string_pretty(&loaded.config) {
+        Ok(text) => text,
+        Err(error) => return report.error(Exit::Error, &format!("cannot write the config as TOML: {error}")),
+    };
+    let job = Job {
+        config: &loaded.config,
+        config_text: &text,
+        config_digest: &loaded.digest,
+        unfinished: if args.fresh { Unfinished::SetAside } else { Unfinished::Resume },
+        log: log(&loaded.config, report),
+    };
+    match run::run(&job) {
+        Ok(ended) => {
+            if ended.summary.is_empty() {
+                Report::note(&format_args!("{}: {}", ended.place.display(), ended.exit.about()));
+            }
+            report.result(ended.exit, |out| out.write_all(ended.summary.as_bytes()))
+        }
+        Err(error) => {
+            // In the run's own log, too: whoever looks there first should find it.
+            tracing::debug!(%error, "the run cannot go on");
+            report.error(error.exit(), &error)
+        }
+    }
+}
+
+fn keep_source(config: &mut Config, id: String) -> Result<(), RunError> {
+    let known: Vec<String> = config.sources.iter().map(|source| format!("`{}`", source.id())).collect();
+    config.sources.retain(|source| source.id() == id);
+    if config.sources.is_empty() {
+        return Err(RunError::NoSource { id, known: known.join(", ") });
+    }
+    Ok(())
+}
+
+fn log(config: &Config, report: &Report) -> run::RunLog {
+    let level = match config.log.level {
+        Level::Off => LevelFilter::OFF,
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    let style = match config.log.format {
+        Format::Text => Style::Text,
+        Format::Json => Style::Json,
+    };
+    run::init_log(level, style, report.is_coloured())
+}

@@ -1,0 +1,151 @@
+//! `trawl validate`: checks a config, then its surroundings, and says what a run would do. Fetches nothing.
+
+use std::io::{self, Write};
+
+use serde_json::{Value as Json, json};
+
+use super::args::{ConfigArgs, Global};
+use super::report::Report;
+use crate::config::{Config, ConfigErrors, Finding, Loaded, Survey, Weight, survey};
+use crate::run::Exit;
+use crate::sink;
+use crate::source;
+
+/// Arguments of `trawl validate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks and reports.
+pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
+    let loaded = match args.config.load(global) {
+        Ok(loaded) => loaded,
+        Err(errors) if args.json => return print_json(&wrong(&errors), Exit::InvalidConfig, report),
+        Err(errors) => return report.error(Exit::InvalidConfig, &errors),
+    };
+    let mut survey = survey(&loaded);
+    survey.findings.extend(job_lock(&loaded));
+    let exit = match survey.findings.iter().map(|finding| finding.weight).max() {
+        Some(Weight::Output) => Exit::CannotCreate,
+        Some(Weight::Config) => Exit::InvalidConfig,
+        Some(Weight::Warning) | None => Exit::Complete,
+    };
+    if args.json {
+        return print_json(&right(&loaded, &survey, exit), exit, report);
+    }
+    for finding in &survey.findings {
+        let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        let words = format!("{}: {}{hint}", finding.place, finding.what);
+        match finding.weight {
+            Weight::Warning => report.warning(&words),
+            Weight::Config | Weight::Output => _ = report.error(exit, &words),
+        }
+    }
+    report.result(exit, |out| describe(out, &loaded, &survey, exit))
+}
+
+/// Whether another run holds the job: the config is right, and a run would be refused now.
+fn job_lock(loaded: &Loaded) -> Option<Finding> {
+    let job = &loaded.config.job;
+    let holder = crate::store::holder(&job.state_dir.join("lock"))?;
+    Some(Finding {
+        weight: Weight::Warning,
+        place: loaded.place_of("job.state_dir"),
+        what: format!(
+            "process {} holds the job since {}: a run would be refused now",
+            holder.pid, holder.since
+        ),
+        hint: None,
+    })
+}
+
+/// Says in words what a run would do.
+fn describe(out: &mut dyn Write, loaded: &Loaded, survey: &Survey, exit: Exit) -> io::Result<()> {
+    let Config { job, politeness, limits, sources, sinks, .. } = &loaded.config;
+    let verdict = if exit == Exit::Complete { "is valid" } else { "cannot be carried out as it is" };
+    writeln!(out, "{} {verdict}", loaded.path.display())?;
+    writeln!(out, "job    {}", job.name)?;
+    for settings in sources {
+        writeln!(out, "read   {}", read(settings, survey))?;
+    }
+    writeln!(
+        out,
+        "ask    {} at once, {} of them one host; {} between two requests to one host",
+        politeness.max_concurrency, politeness.host_concurrency, politeness.host_delay
+    )?;
+    let pages = limits.max_pages.map(|pages| format!("after {pages} URLs"));
+    let time = limits.max_duration.map(|time| format!("after {time}"));
+    let ends: Vec<String> = pages.into_iter().chain(time).collect();
+    let ends = if ends.is_empty() { "when all is done".to_owned() } else { ends.join(" or ") };
+    writeln!(out, "stop   {ends}")?;
+    let mut outputs = vec!["records", "outcomes"];
+    outputs.extend(sinks.iter().map(|settings| match settings {
+        sink::Settings::Pages(pages) => pages.path.as_deref().unwrap_or(&pages.id),
+    }));
+    writeln!(out, "write  {} to {}", outputs.join(", "), job.output_dir.join("latest").display())?;
+    writeln!(out, "keep   {}", job.state_dir.display())
+}
+
+/// A source in a line.
+fn read(settings: &source::Settings, survey: &Survey) -> String {
+    let what = match settings {
+        source::Settings::Urls(_) => "URLs of the config".to_owned(),
+        source::Settings::List(list) if list.path.as_os_str() == "-" => {
+            "the list on standard input".to_owned()
+        }
+        source::Settings::List(list) => format!("the list {}", list.path.display()),
+        source::Settings::Files(files) => {
+            let paths: Vec<String> = files.paths.iter().map(|path| path.display().to_string()).collect();
+            format!("files: {}", paths.join(", "))
+        }
+    };
+    let seeds = survey.seeds.get(settings.id()).map(|seeds| match seeds.bad {
+        0 => format!(" ({} seeds)", seeds.good),
+        bad => format!(" ({} seeds, {bad} that are no URL)", seeds.good),
+    });
+    format!("{}: {what}{}", settings.id(), seeds.unwrap_or_default())
+}
+
+fn print_json(value: &Json, exit: Exit, report: &Report) -> Exit {
+    report.result(exit, |out| writeln!(out, "{value:#}"))
+}
+
+/// A config that is wrong, for a program.
+fn wrong(errors: &ConfigErrors) -> Json {
+    let problems = errors.problems.iter().map(|problem| {
+        json!({
+            "file": problem.place.name,
+            "line": problem.place.line.map(|(line, _)| line),
+            "column": problem.place.line.map(|(_, column)| column),
+            "what": problem.what,
+            "hint": problem.hint,
+        })
+    });
+    json!({
+        "valid": false,
+        "exit_code": Exit::InvalidConfig.code(),
+        "what": errors.headline,
+        "hint": errors.hint,
+        "problems": problems.collect::<Vec<_>>(),
+    })
+}
+
+/// A config that holds and what was found around it, for a program.
+fn right(loaded: &Loaded, survey: &Survey, exit: Exit) -> Json {
+    json!({
+        "valid": exit == Exit::Complete,
+        "exit_code": exit.code(),
+        "config": loaded.path,
+        "digest": loaded.digest,
+        "job": loaded.config.job,
+        "politeness": loaded.config.politeness,
+        "limits": loaded.config.limits,
+        "seeds": survey.seeds,
+        "findings": survey.findings,
+    })
+}

@@ -1,0 +1,108 @@
+//! Cuts the flow of visits into checkpoints. One closes when it is full, when it is old, or, after a moment, when
+//! the frontier has nothing to lease: else a chain of redirects would wait one whole interval a step.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{Fuse, Stream, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long a checkpoint waits for company when the frontier has nothing to lease.
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// When a checkpoint closes.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Visits at most.
+    pub records: usize,
+    /// Age at most.
+    pub every: Duration,
+}
+
+/// The stream of checkpoints; made by [`checkpoints`].
+pub struct Checkpoints<S: Stream, F> {
+    inner: Pin<Box<Fuse<S>>>,
+    bounds: Bounds,
+    is_starved: F,
+    batch: Vec<S::Item>,
+    began: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Batches of `inner`; `is_starved` says whether waiting for more is in vain.
+pub fn checkpoints<S, F>(inner: S, bounds: Bounds, is_starved: F) -> Checkpoints<S, F>
+where
+    S: Stream,
+    F: Fn() -> bool + Unpin,
+{
+    let now = Instant::now();
+    let (inner, timer) = (Box::pin(inner.fuse()), Box::pin(sleep_until(now)));
+    Checkpoints { inner, bounds, is_starved, batch: Vec::new(), began: now, timer }
+}
+
+impl<S, F> Stream for Checkpoints<S, F>
+where
+    S: Stream,
+    S::Item: Unpin,
+    F: Fn() -> bool + Unpin,
+{
+    type Item = Vec<S::Item>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        while let Poll::Ready(next) = this.inner.as_mut().poll_next(context) {
+            let Some(item) = next else {
+                let last = std::mem::take(&mut this.batch);
+                return Poll::Ready((!last.is_empty()).then_some(last));
+            };
+            if this.batch.is_empty() {
+                this.began = Instant::now();
+                this.timer.as_mut().reset(this.began + MOMENT.min(this.bounds.every));
+            }
+            this.batch.push(item);
+            if this.batch.len() >= this.bounds.records {
+                return Poll::Ready(Some(std::mem::take(&mut this.batch)));
+            }
+        }
+        while !this.batch.is_empty() && this.timer.as_mut().poll(context).is_ready() {
+            let old = this.began.elapsed() >= this.bounds.every;
+            if old || (this.is_starved)() {
+                return Poll::Ready(Some(std::mem::take(&mut this.batch)));
+            }
+            let next = Instant::now() + MOMENT;
+            this.timer.as_mut().reset(next.min(this.began + this.bounds.every));
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn slowly(count: u32, each: Duration) -> impl Stream<Item = u32> {
+        stream::iter(0..count).then(move |n| async move {
+            tokio::time::sleep(each).await;
+            n
+        })
+    }
+
+    async fn sizes(count: u32, each: Duration, bounds: Bounds, starved: bool) -> Vec<usize> {
+        checkpoints(slowly(count, each), bounds, move || starved).map(|batch| batch.len()).collect().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_old_or_starved_closes_and_the_rest_comes_last() {
+        let second = Duration::from_secs(1);
+        assert_eq!(sizes(7, second, Bounds { records: 3, every: HOUR }, false).await, [3, 3, 1]);
+        assert_eq!(sizes(3, HOUR, Bounds { records: 9, every: second }, false).await, [1, 1, 1]);
+        assert_eq!(sizes(3, second, Bounds { records: 9, every: HOUR }, true).await, [1, 1, 1]);
+        assert_eq!(sizes(3, second, Bounds { records: 9, every: HOUR }, false).await, [3]);
+        assert_eq!(sizes(0, second, Bounds { records: 9, every: HOUR }, false).await, [0_usize; 0]);
+    }
+}

@@ -1,0 +1,134 @@
+//! The directories of a job's output: `runs/<run_id>.partial` while a run is unfinished, `runs/<run_id>` once it is
+//! published, and `latest`, which moves in one step.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::RunError;
+use crate::store::{replace_file, sync_dir};
+
+/// The output directory of a job, seen from one of its runs.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    output: PathBuf,
+    run_id: String,
+}
+
+/// `latest.json`, for systems without symbolic links.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Latest {
+    /// The run that was published last.
+    pub run_id: String,
+    /// Its directory, relative to the file.
+    pub path: String,
+}
+
+impl RunDir {
+    /// The directories of one run.
+    pub fn new(output: &Path, run_id: &str) -> Self {
+        Self { output: output.to_owned(), run_id: run_id.to_owned() }
+    }
+
+    /// The job's output directory.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// Where the runs stand.
+    pub fn runs(&self) -> PathBuf {
+        self.output.join("runs")
+    }
+
+    /// While it runs, or after a crash.
+    pub fn partial(&self) -> PathBuf {
+        self.named("partial")
+    }
+
+    /// Once it is published.
+    pub fn published(&self) -> PathBuf {
+        self.runs().join(&self.run_id)
+    }
+
+    /// Kept, and not published.
+    pub fn failed(&self) -> PathBuf {
+        self.named("failed")
+    }
+
+    /// Set aside by `--fresh`.
+    pub fn abandoned(&self) -> PathBuf {
+        self.named("abandoned")
+    }
+
+    fn named(&self, ending: &str) -> PathBuf {
+        self.runs().join(format!("{}.{ending}", self.run_id))
+    }
+
+    /// Creates the directory of an unfinished run, durably.
+    pub fn create(&self) -> Result<(), RunError> {
+        let dir = self.partial();
+        fs::create_dir_all(&dir).map_err(|error| RunError::Create {
+            path: dir,
+            key: "job.output_dir",
+            error,
+        })?;
+        sync_dir(&self.runs())?;
+        Ok(sync_dir(&self.output)?)
+    }
+
+    /// Renames the unfinished run, durably. Nothing happens if that was done before.
+    pub fn rename(&self, to: &Path) -> Result<(), RunError> {
+        let from = self.partial();
+        match fs::rename(&from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(RunError::Io { action: "rename", path: from, error }),
+            Ok(()) => {}
+        }
+        Ok(sync_dir(&self.runs())?)
+    }
+
+    /// Moves `latest` to this run in one step, and says so in `latest.json`.
+    pub fn point_latest(&self) -> Result<(), RunError> {
+        let target = Path::new("runs").join(&self.run_id);
+        let (link, writing) = (self.output.join("latest"), self.output.join(".writing-latest"));
+        let io = |action, path: &Path| {
+            let path = path.to_owned();
+            move |error| RunError::Io { action, path, error }
+        };
+        remove(&writing)?;
+        std::os::unix::fs::symlink(&target, &writing).map_err(io("create", &writing))?;
+        fs::rename(&writing, &link).map_err(io("replace", &link))?;
+        let latest = Latest { run_id: self.run_id.clone(), path: target.to_string_lossy().into_owned() };
+        let text = serde_json::to_string_pretty(&latest).unwrap_or_default() + "\n";
+        Ok(replace_file(&self.output.join("latest.json"), text.as_bytes())?)
+    }
+}
+
+/// The run that was published last, if there is one.
+pub fn latest(output: &Path) -> Option<Latest> {
+    serde_json::from_str(&fs::read_to_string(output.join("latest.json")).ok()?).ok()
+}
+
+/// Removes a file if it is there.
+pub fn remove(path: &Path) -> Result<(), RunError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(RunError::Io { action: "remove", path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a death in the middle of [`replace_file`] left in a directory.
+pub fn sweep(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(".writing-") || name.ends_with(".writing") {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Why a run could not be carried out, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::exit::Exit;
+use crate::pipeline::{CommitError, PipelineError, PlanError};
+use crate::sink::SinkError;
+use crate::store::StoreError;
+
+/// A run's trouble. A page's trouble is never one of these.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// State, journal or lock.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Building the parts from the config.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The flow itself.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// Committing.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The config differs from the one with which the unfinished run began.
+    #[error(
+        "run {run_id} is unfinished and began with another config:\n{difference}\nhint: restore the config to finish it, or give `--fresh` to set it aside and start over"
+    )]
+    Changed {
+        /// The unfinished run.
+        run_id: String,
+        /// Which keys differ.
+        difference: String,
+    },
+    /// Output or state cannot be created.
+    #[error("cannot create `{path}`: {error}\nhint: choose another `{key}`, or make its parent writable")]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// The key in the config.
+        key: &'static str,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// Reading or writing a file of the run.
+    #[error("cannot {action} `{path}`: {error}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// `--only-source` names no source.
+    #[error("no source has the id `{id}`\nhint: the sources are {known}")]
+    NoSource {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: String,
+    },
+    /// There is nothing to look at.
+    #[error("no run in `{path}`\nhint: {hint}")]
+    NoRun {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The books do not balance.
+    #[error(
+        "internal error: {discovered} URLs were discovered, but {settled} settled and {queued} queued\nhint: please report this; the output is kept in `{path}`"
+    )]
+    Unbalanced {
+        /// URLs that were ever known.
+        discovered: u64,
+        /// Outcomes.
+        settled: u64,
+        /// Left in the queue.
+        queued: u64,
+        /// The run directory.
+        path: PathBuf,
+    },
+}
+
+impl RunError {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => store(error),
+            Self::Plan(PlanError::Fetch(_)) | Self::Changed { .. } => Exit::InvalidConfig,
+            Self::Plan(PlanError::Source(_)) | Self::Pipeline(PipelineError::Source(_)) => Exit::Io,
+            Self::Pipeline(PipelineError::Commit(error)) | Self::Commit(error) => commit(error),
+            Self::Pipeline(PipelineError::Task(_)) => Exit::Error,
+            Self::Create { error, .. } if is_full(error) => Exit::DiskFull,
+            Self::Create { .. } => Exit::CannotCreate,
+            Self::Io { error, .. } => io_exit(error),
+            Self::NoSource { .. } => Exit::Usage,
+            Self::NoRun { .. } => Exit::Io,
+            Self::Unbalanced { .. } => Exit::Invariant,
+        }
+    }
+}
+
+fn store(error: &StoreError) -> Exit {
+    match error {
+        _ if error.is_full() => Exit::DiskFull,
+        StoreError::Io { error, .. } => io_exit(error),
+        StoreError::Version { .. } => Exit::StoreVersion,
+        StoreError::Locked { .. } => Exit::Locked,
+        StoreError::Damaged { .. } | StoreError::Index { .. } => Exit::Io,
+    }
+}
+
+fn commit(error: &CommitError) -> Exit {
+    match error {
+        CommitError::Sink(SinkError::Io { error, .. }) => io_exit(error),
+        CommitError::Sink(_) => Exit::Io,
+        CommitError::Store(error) => store(error),
+        CommitError::LowDisk { .. } => Exit::DiskFull,
+        CommitError::Gone(_) => Exit::Error,
+    }
+}
+
+fn io_exit(error: &io::Error) -> Exit {
+    match error.kind() {
+        _ if is_full(error) => Exit::DiskFull,
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Exit::CannotCreate,
+        _ => Exit::Io,
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

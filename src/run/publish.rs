@@ -1,0 +1,146 @@
+//! Publication: from a run with nothing left to crawl to files that consumers load.
+//!
+//! Each step can be repeated, and each leaves a state that the next start recognises: the journal ends with a
+//! `Finish` frame, so nothing is crawled again, and what was done is done once more without harm.
+//!
+//! ```text
+//! finish sinks ─► summary, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::Job;
+use super::directory;
+use super::error::RunError;
+use super::exit::Exit;
+use super::log::RUN_LOG;
+use super::manifest::{Entry, FORMAT_VERSION, MANIFEST, Manifest, SUCCESS, Totals};
+use super::start::Session;
+use super::status::STATUS;
+use super::summary::Summary;
+use crate::crash;
+use crate::model::SCHEMA_VERSION;
+use crate::pipeline::{Closed, Tally};
+use crate::sink::Artifact;
+use crate::store::{Finish, Progress, merge, replace_file, sync_dir};
+
+/// What a publication needs to know.
+pub struct Publication<'a> {
+    /// The job.
+    pub job: &'a Job<'a>,
+    /// The run.
+    pub session: &'a Session,
+    /// How the crawl ended.
+    pub finish: &'a Finish,
+    /// The scoreboard.
+    pub tally: &'a Tally,
+}
+
+impl Publication<'_> {
+    /// Whether consumers are to see it.
+    fn is_good(&self) -> bool {
+        self.finish.exit != Exit::Failed.code() && self.finish.exit != Exit::Invariant.code()
+    }
+
+    /// Where the run stands at the end.
+    pub fn place(&self) -> PathBuf {
+        if self.is_good() { self.session.dir.published() } else { self.session.dir.failed() }
+    }
+
+    /// Carries it out, up to the journal, which the follower of the index may still need. Gives the summary as text
+    /// for a person.
+    pub fn carry_out(&self, closed: &mut Closed, now: Timestamp) -> Result<String, RunError> {
+        let names = (self.session.begin.run_id.as_str(), self.job.config.job.name.as_str());
+        let started = (self.session.started.as_str(), self.session.starts);
+        let summary = Summary::new(names, self.finish, started, now, self.tally);
+        if self.session.dir.partial().exists() {
+            let artifacts = closed.finish_sinks()?;
+            crash::reached("publish.finished");
+            self.write(artifacts, &summary)?;
+            crash::reached("publish.success");
+            self.session.dir.rename(&self.place())?;
+            crash::reached("publish.renamed");
+        }
+        if self.is_good() {
+            self.session.dir.point_latest()?;
+            crash::reached("publish.latest");
+            let snapshot = self.merge_history(closed)?;
+            crash::reached("publish.snapshot");
+            let _ = closed.follower.send(Progress::Published(snapshot));
+        }
+        Ok(summary.for_people(&self.place().display().to_string()))
+    }
+
+    /// The files beside those of the sinks, the manifest last but one, `_SUCCESS` last.
+    fn write(&self, mut artifacts: Vec<Artifact>, summary: &Summary<'_>) -> Result<(), RunError> {
+        let dir = self.session.dir.partial();
+        directory::remove(&dir.join(STATUS))?;
+        directory::sweep(&dir);
+        let text = serde_json::to_string_pretty(summary).unwrap_or_default() + "\n";
+        replace_file(&dir.join("summary.json"), text.as_bytes())?;
+        replace_file(&dir.join("config.toml"), self.job.config_text.as_bytes())?;
+        let log = dir.join(RUN_LOG);
+        self.job.log.close().map_err(|error| RunError::Io { action: "sync", path: log.clone(), error })?;
+        artifacts.push(Artifact { path: "summary.json".into(), records: 1 });
+        artifacts.push(Artifact { path: "config.toml".into(), records: 1 });
+        if log.exists() {
+            let lines = std::fs::read(&log).map(|bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
+            artifacts.push(Artifact { path: RUN_LOG.into(), records: lines.unwrap_or(0) as u64 });
+        }
+        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        let files = artifacts.iter().map(|artifact| Entry::of(&dir, artifact)).collect::<Result<_, _>>()?;
+        let manifest = serde_json::to_string_pretty(&self.manifest(files)).unwrap_or_default() + "\n";
+        replace_file(&dir.join(MANIFEST), manifest.as_bytes())?;
+        crash::reached("publish.manifest");
+        if self.is_good() {
+            replace_file(&dir.join(SUCCESS), b"")?;
+        }
+        Ok(sync_dir(&dir)?)
+    }
+
+    fn manifest(&self, files: Vec<Entry>) -> Manifest {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            schema_version: SCHEMA_VERSION,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            run_id: self.session.begin.run_id.clone(),
+            job: self.job.config.job.name.clone(),
+            parent: self.session.begin.parent.clone(),
+            config_digest: self.job.config_digest.to_owned(),
+            complete: self.finish.complete,
+            finish_reason: self.finish.reason.clone(),
+            totals: Totals {
+                discovered: self.finish.discovered,
+                settled: self.tally.settled(),
+                queued: self.finish.queued,
+                records: self.tally.records,
+            },
+            files,
+        }
+    }
+
+    /// Merges base and journal into the next snapshot, unless that was done before.
+    fn merge_history(&self, closed: &Closed) -> Result<u64, RunError> {
+        let (base, newest) = (self.session.begin.snapshot, self.session.layout.newest_snapshot()?);
+        let number = if newest > base {
+            newest
+        } else {
+            merge(&self.session.layout, base, &self.session.begin.run_id, closed.journal.path())?
+        };
+        if base > 0 {
+            directory::remove(&self.session.layout.snapshot(base))?;
+        }
+        Ok(number)
+    }
+
+    /// The last step: from here on there is no unfinished run.
+    pub fn retire(&self, journal: &Path) -> Result<(), RunError> {
+        directory::remove(journal)?;
+        directory::remove(&self.session.layout.stdin_spool())?;
+        sync_dir(&self.session.layout.journals())?;
+        crash::reached("publish.retired");
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! Start or resume: takes the job's lock, finds an unfinished run and how far it came, or begins a new one.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::directory::{self, RunDir};
+use super::error::RunError;
+use crate::config::Config;
+use crate::pipeline::Tally;
+use crate::source;
+use crate::store::{Begin, Frame, JobLock, Journal, Layout, Replay, Start, StoreError, boot_id, sync_dir};
+
+/// Starts without a commit after which pages are parsed one at a time.
+const IDLE_STARTS: u32 = 3;
+
+/// A run that was taken up: what stays the same until it ends.
+#[derive(Debug)]
+pub struct Session {
+    /// State of the job.
+    pub layout: Layout,
+    /// Held as long as the run lives.
+    pub _lock: JobLock,
+    /// Which run it is.
+    pub begin: Begin,
+    /// Its directories.
+    pub dir: RunDir,
+    /// Where standard input was spooled.
+    pub stdin_spool: Option<PathBuf>,
+    /// When its first process began, RFC 3339.
+    pub started: String,
+    /// Processes that worked on it, this one included.
+    pub starts: u32,
+}
+
+/// A run that was taken up, and how far it had come.
+#[derive(Debug)]
+pub struct Taken {
+    /// Which run.
+    pub session: Session,
+    /// Open for appending.
+    pub journal: Journal,
+    /// How far it had come. Empty for a new run.
+    pub replay: Replay,
+    /// What was settled before.
+    pub tally: Tally,
+}
+
+impl Taken {
+    /// Whether pages are parsed one at a time, because the run died repeatedly without settling anything.
+    pub fn is_careful(&self) -> bool {
+        self.replay.idle_starts >= IDLE_STARTS
+    }
+
+    /// Whether an earlier process began this run.
+    pub fn is_resumed(&self) -> bool {
+        self.session.starts > 1
+    }
+}
+
+/// Whether an unfinished run is continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Continue it.
+    Resume,
+    /// Set it aside and start over.
+    SetAside,
+}
+
+/// Takes the job up.
+pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<Taken, RunError> {
+    let (state, output) = (&config.job.state_dir, &config.job.output_dir);
+    for (path, key) in [(state, "job.state_dir"), (output, "job.output_dir")] {
+        fs::create_dir_all(path).map_err(|error| RunError::Create { path: path.clone(), key, error })?;
+    }
+    let since = format!("{now:.0}");
+    let lock = JobLock::take(&[state.join("lock"), output.join(".lock")], &since)?;
+    let layout = Layout::open(state)?;
+    for dir in [layout.root(), &layout.journals(), &layout.snapshots(), output] {
+        directory::sweep(dir);
+    }
+    let found = match (layout.unfinished()?, unfinished) {
+        (Some(journal), Unfinished::SetAside) => {
+            set_aside(&layout, &journal, output)?;
+            None
+        }
+        (found, _) => found,
+    };
+    let mut taken = match found {
+        Some(journal) => resume(config, layout, lock, &journal)?,
+        None => begin(config, layout, lock, now)?,
+    };
+    let start = Start { at: format!("{now:.3}"), pid: std::process::id(), boot_id: boot_id() };
+    taken.journal.append(&Frame::Start(start))?;
+    taken.journal.sync()?;
+    Ok(taken)
+}
+
+fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Result<Taken, RunError> {
+    let output = &config.job.output_dir;
+    let stdin_spool = spool_stdin(config, &layout)?;
+    let run_id = new_run_id(now);
+    let begin = Begin {
+        run_id: run_id.clone(),
+        snapshot: layout.newest_snapshot()?,
+        sealed: sealed(config).to_string(),
+        parent: directory::latest(output).map(|latest| latest.run_id),
+    };
+    let dir = RunDir::new(output, &run_id);
+    dir.create()?;
+    // The journal comes last: a directory without a journal is litter, a journal without one would be a loss.
+    let journal = Journal::create(&layout.journal(&run_id), &begin)?;
+    let session =
+        Session { layout, _lock: lock, begin, dir, stdin_spool, started: format!("{now:.3}"), starts: 1 };
+    Ok(Taken { session, journal, replay: Replay::default(), tally: Tally::default() })
+}
+
+fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Result<Taken, RunError> {
+    let mut tally = Tally::default();
+    let (journal, mut replay) = Replay::of(journal, |settle| tally.count(settle))?;
+    let Some(begin) = replay.begin.take() else {
+        return Err(StoreError::no_beginning(journal.path()).into());
+    };
+    let before = serde_json::from_str(&begin.sealed).unwrap_or(Value::Null);
+    let difference = differences(&before, &sealed(config));
+    if !difference.is_empty() && replay.finish.is_none() {
+        return Err(RunError::Changed { run_id: begin.run_id, difference: difference.join("\n") });
+    }
+    let dir = RunDir::new(&config.job.output_dir, &begin.run_id);
+    if replay.finish.is_none() && replay.positions.is_empty() {
+        dir.create()?;
+    }
+    let spool = layout.stdin_spool();
+    let stdin_spool = spool.exists().then_some(spool);
+    let (started, starts) = (replay.started.clone().unwrap_or_default(), replay.starts + 1);
+    let session = Session { layout, _lock: lock, begin, dir, stdin_spool, started, starts };
+    Ok(Taken { session, journal, replay, tally })
+}
+
+fn set_aside(layout: &Layout, journal: &Path, output: &Path) -> Result<(), RunError> {
+    if let Some(run_id) = journal.file_stem().and_then(|stem| stem.to_str()) {
+        let dir = RunDir::new(output, run_id);
+        tracing::warn!(run_id, path = %dir.abandoned().display(), "setting the unfinished run aside");
+        if dir.partial().exists() {
+            dir.rename(&dir.abandoned())?;
+        }
+    }
+    directory::remove(journal)?;
+    directory::remove(&layout.stdin_spool())?;
+    Ok(sync_dir(&layout.journals())?)
+}
+
+/// UTC time and a short random suffix: `20261121T020000Z-7f3a`.
+fn new_run_id(now: Timestamp) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(now.as_nanosecond()) & 0xffff;
+    format!("{}-{random:04x}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+/// Standard input can be read once, a run may be taken up many times: it is copied to a file first.
+fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunError> {
+    let reads_stdin = |settings: &source::Settings| matches!(settings, source::Settings::List(list) if list.path == Path::new("-"));
+    if !config.sources.iter().any(reads_stdin) {
+        return Ok(None);
+    }
+    let path = layout.stdin_spool();
+    let writing = path.with_extension("writing");
+    let fault = |action, path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| RunError::Io { action, path, error }
+    };
+    let mut file = File::create(&writing).map_err(fault("create", &writing))?;
+    io::copy(&mut io::stdin().lock(), &mut file).map_err(fault("copy standard input to", &writing))?;
+    file.sync_all().map_err(fault("sync", &writing))?;
+    fs::rename(&writing, &path).map_err(fault("rename", &writing))?;
+    sync_dir(layout.root())?;
+    Ok(Some(path))
+}
+
+/// The parts of a config that decide what a run's output is. They may not change while it is unfinished.
+fn sealed(config: &Config) -> Value {
+    json!({
+        "sources": config.sources,
+        "sinks": config.sinks,
+        "records": config.records,
+        "http": { "max_body": config.http.max_body, "max_redirects": config.http.max_redirects },
+    })
+}
+
+/// Which keys differ, each with its value then and now.
+fn differences(before: &Value, now: &Value) -> Vec<String> {
+    fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+        match (before, now) {
+            (Value::Object(old), Value::Object(new)) => {
+                for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(&path, &before[key], &now[key], found);
+                }
+            }
+            (Value::Array(old), Value::Array(new)) => {
+                for n in 0..old.len().max(new.len()) {
+                    let value = |list: &[Value]| list.get(n).cloned().unwrap_or(Value::Null);
+                    walk(&format!("{path}[{n}]"), &value(old), &value(new), found);
+                }
+            }
+            _ if before != now => found.push(format!("  `{path}` was {}, now {}", shown(before), shown(now))),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk("", before, now, &mut found);
+    let more = found.len().saturating_sub(10);
+    found.truncate(10);
+    if more > 0 {
+        found.push(format!("  and {more} more"));
+    }
+    found
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "not there".to_owned(),
+        value => value.to_string().chars().take(100).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_names_its_key_and_both_values() {
+        let old = json!({ "sources": [{ "id": "a", "urls": ["x"] }], "sinks": [] });
+        let new = json!({ "sources": [{ "id": "a", "urls": ["x", "y"] }], "sinks": [] });
+        assert_eq!(differences(&old, &old), Vec::<String>::new());
+        assert_eq!(differences(&old, &new), ["  `sources[0].urls[1]` was not there, now \"y\""]);
+    }
+
+    #[test]
+    fn run_ids_are_sortable_by_time() {
+        let id = new_run_id("2026-11-21T02:00:00.7Z".parse().expect("time"));
+        assert!(id.starts_with("20261121T020000Z-"), "{id}");
+        assert_eq!(id.len(), 21);
+    }
+}

@@ -1,0 +1,195 @@
+//! The frontier journal: an append-only log of frames, one file a run, the truth about that run.
+//!
+//! A frame is committed once [`Journal::sync`] returned after it. On opening, a torn tail is cut off: it was
+//! never committed, or everything behind the last whole frame is done again, which costs fetches but no data.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::codec::{self, Next};
+use super::error::StoreError;
+use super::frame::{Begin, Frame};
+use super::layout::sync_dir;
+use crate::crash;
+
+const MAGIC: &[u8; 8] = b"TRAWLJ01";
+
+/// A journal open for appending.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// End of the last whole frame.
+    length: u64,
+    /// Number of the next frame.
+    next: u64,
+}
+
+impl Journal {
+    /// Begins the journal of a new run. It appears under its name only with its first frame in it.
+    pub fn create(path: &Path, begin: &Begin) -> Result<Self, StoreError> {
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut bytes = MAGIC.to_vec();
+        let frame = codec::encode(0, &Frame::Begin(begin.clone())).map_err(StoreError::io("write", path))?;
+        bytes.extend_from_slice(&frame);
+        super::layout::replace_file(path, &bytes)?;
+        sync_dir(dir)?;
+        Self::open(path, |_, _| {})
+    }
+
+    /// Opens a journal, hands every whole frame with its number to `each`, and cuts a torn tail off.
+    pub fn open(path: &Path, mut each: impl FnMut(u64, Frame)) -> Result<Self, StoreError> {
+        let mut frames = Frames::open(path)?;
+        while let Some((number, frame)) = frames.next()? {
+            each(number, frame);
+        }
+        let (length, next) = (frames.offset, frames.number);
+        let file = OpenOptions::new().write(true).open(path).map_err(StoreError::io("open", path))?;
+        let actual = file.metadata().map_err(StoreError::io("read", path))?.len();
+        if actual > length {
+            tracing::warn!(path = %path.display(), bytes = actual - length, "cutting a torn tail off the frontier journal");
+            file.set_len(length).map_err(StoreError::io("cut", path))?;
+            file.sync_all().map_err(StoreError::io("sync", path))?;
+        }
+        let mut journal = Self { path: path.to_owned(), file, length, next };
+        journal.file.seek(SeekFrom::Start(length)).map_err(StoreError::io("read", path))?;
+        Ok(journal)
+    }
+
+    /// Appends a frame and gives its number. Not committed before [`Journal::sync`].
+    pub fn append(&mut self, frame: &Frame) -> Result<u64, StoreError> {
+        let number = self.next;
+        let block = codec::encode(number, frame).map_err(StoreError::io("write", &self.path))?;
+        if let Err(error) = self.file.write_all(&block) {
+            // Half a frame would hide every frame behind it: take it back, so that the run can end well.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(StoreError::io("write", &self.path)(error));
+        }
+        self.length += block.len() as u64;
+        self.next += 1;
+        crash::reached("journal.written");
+        Ok(number)
+    }
+
+    /// The commit point: all frames so far are durable when this returns.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(StoreError::io("sync", &self.path))?;
+        crash::reached("journal.synced");
+        Ok(())
+    }
+
+    /// Number of the next frame, which is the count of frames so far.
+    pub fn frames(&self) -> u64 {
+        self.next
+    }
+
+    /// Where it stands.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads a journal from its beginning, up to the first bytes that are no whole frame.
+#[derive(Debug)]
+pub struct Frames {
+    path: PathBuf,
+    reader: BufReader<File>,
+    offset: u64,
+    number: u64,
+}
+
+impl Frames {
+    /// Opens a journal for reading; it may be growing.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let mut reader = BufReader::with_capacity(256 << 10, file);
+        let mut magic = [0; MAGIC.len()];
+        let read = reader.read_exact(&mut magic);
+        if read.is_err() || &magic != MAGIC {
+            return Err(StoreError::Damaged {
+                path: path.to_owned(),
+                what: "it does not begin like a frontier journal".to_owned(),
+                hint: "start over with `--fresh`; published runs are not touched",
+            });
+        }
+        Ok(Self { path: path.to_owned(), reader, offset: MAGIC.len() as u64, number: 0 })
+    }
+
+    /// The next whole frame and its number. `None` at the end, or where the tail is torn; asked again later,
+    /// it looks again, so that a follower can read a journal that grows.
+    pub fn next(&mut self) -> Result<Option<(u64, Frame)>, StoreError> {
+        match codec::decode(&mut self.reader).map_err(StoreError::io("read", &self.path))? {
+            Next::Block(number, frame, length) if number == self.number => {
+                self.offset += length;
+                self.number += 1;
+                Ok(Some((number, frame)))
+            }
+            _ => {
+                self.reader.seek(SeekFrom::Start(self.offset)).map_err(StoreError::io("read", &self.path))?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UrlKey;
+
+    fn begin() -> Begin {
+        Begin { run_id: "r".into(), snapshot: 0, sealed: "{}".into(), parent: None }
+    }
+
+    fn read(path: &Path) -> Vec<Frame> {
+        let mut all = Vec::new();
+        Journal::open(path, |_, frame| all.push(frame)).expect("opens");
+        all
+    }
+
+    #[test]
+    fn a_torn_tail_is_cut_and_appending_goes_on_behind_the_last_whole_frame() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("r.journal");
+        let mut journal = Journal::create(&path, &begin()).expect("creates");
+        for n in 0..3 {
+            journal.append(&Frame::Suspect(UrlKey::of(&n.to_string()))).expect("appends");
+        }
+        journal.sync().expect("syncs");
+        let whole = std::fs::read(&path).expect("reads");
+        for cut in 60..whole.len() {
+            std::fs::write(&path, &whole[..cut]).expect("writes");
+            let before = read(&path);
+            let mut journal = Journal::open(&path, |_, _| {}).expect("opens");
+            journal.append(&Frame::Suspect(UrlKey::of("new"))).expect("appends");
+            let after = read(&path);
+            assert_eq!(after[..before.len()], before[..]);
+            assert_eq!(after.len(), before.len() + 1, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_follower_sees_frames_as_they_come() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("r.journal");
+        let mut journal = Journal::create(&path, &begin()).expect("creates");
+        let mut frames = Frames::open(&path).expect("opens");
+        assert!(matches!(frames.next().expect("reads"), Some((0, Frame::Begin(_)))));
+        assert!(frames.next().expect("reads").is_none());
+        journal.append(&Frame::Suspect(UrlKey::of("x"))).expect("appends");
+        assert!(matches!(frames.next().expect("reads"), Some((1, Frame::Suspect(_)))));
+        assert!(frames.next().expect("reads").is_none());
+    }
+
+    #[test]
+    fn another_file_is_refused_with_a_way_out() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("r.journal");
+        std::fs::write(&path, "hello").expect("writes");
+        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        assert!(error.contains("does not begin like a frontier journal"), "{error}");
+        assert!(error.contains("--fresh"), "{error}");
+    }
+}
