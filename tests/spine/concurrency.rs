@@ -27,7 +27,9 @@ fn ten_held_urls_are_all_out_together() {
 #[test]
 fn one_at_a_time_is_one_at_a_time() {
     let (site, urls) = Site::with_pages(12, Duration::from_millis(5));
-    crawl(&urls, 1, 10).run().expect(0);
+    let crawl = crawl(&urls, 1, 10);
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
     assert_eq!(site.see(|view| view.max_in_flight), 1);
 }
 
@@ -100,7 +102,9 @@ fn the_delay_holds_across_a_kill() {
 #[test]
 fn connections_are_used_again() {
     let (site, urls) = Site::with_pages(40, Duration::ZERO);
-    crawl(&urls, 4, 4).run().expect(0);
+    let crawl = crawl(&urls, 4, 4);
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
     let peers: std::collections::BTreeSet<_> =
         site.see(|view| view.log.iter().map(|seen| seen.peer).collect());
     assert!(peers.len() <= 20, "{} connections for 40 requests, 4 at once", peers.len());

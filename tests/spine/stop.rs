@@ -63,7 +63,7 @@ fn the_drain_ends_at_its_deadline() {
     running.wait().expect(11);
     let took = told.elapsed();
     // The lower bound shows that it waited for the answers, the upper one that it did not do so for ever.
-    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(8), "ended after {took:?}");
+    assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(6), "ended after {took:?}");
     assert_eq!(site.hits(), IN_FLIGHT);
     gate.open();
     crawl.run().expect(0);
@@ -90,19 +90,22 @@ fn a_stop_in_the_middle_of_the_flow_is_exact() {
     let (site, urls) = Site::with_pages(120, Duration::from_millis(15));
     let crawl = Crawl::over(&urls).set("politeness.max_concurrency", 4).set("checkpoint.records", 8);
     let mut stops = 0;
-    loop {
-        let before = site.hits();
-        let mut running = crawl.spawn();
-        site.wait_until("some progress", |view| view.hits() >= (before + 25).min(urls.len()));
-        if !running.has_ended() {
-            running.signal(Signal::TERM);
+    // While there is something left to ask for, a request shows that the program is up and hears signals.
+    while site.hits() < urls.len() {
+        let wanted = (site.hits() + 25).min(urls.len());
+        let running = crawl.spawn();
+        site.wait_until("some progress", |view| view.hits() >= wanted);
+        running.signal(Signal::TERM);
+        let run = running.wait();
+        if run.code == Some(0) {
+            break;
         }
-        match running.wait() {
-            run if run.code == Some(0) => break,
-            run => run.expect(11),
-        };
+        run.expect(11);
         stops += 1;
         assert!(stops < 10, "it never gets through");
+    }
+    if !crawl.path("out/latest").exists() {
+        crawl.run().expect(0);
     }
     assert!(stops >= 2, "stopped only {stops} times");
     crawl.verify_exact(&urls);
