@@ -1,0 +1,72 @@
+//! The output reference is true: its tables are made from the types that write the output.
+//!
+//! `TRAWL_UPDATE_DOCS=1 cargo test --test docs` writes it anew.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+use trawl::model::{Outcome, OutcomeLine, Record, SCHEMA_VERSION};
+use trawl::run::Exit;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
+
+fn fields<T: schemars::JsonSchema>(text: &mut String) {
+    let schema = SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>().to_value();
+    text.push_str("| field | type | meaning |\n|---|---|---|\n");
+    let properties = schema["properties"].as_object().expect("a table of fields");
+    for (name, field) in properties {
+        let about = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+        let _ = writeln!(text, "| `{name}` | {} | {about} |", type_of(field));
+    }
+}
+
+fn type_of(field: &Value) -> String {
+    let name = |name: &str| match name {
+        "string" => "text".to_owned(),
+        "integer" => "whole number".to_owned(),
+        "array" => "list".to_owned(),
+        "object" => "object".to_owned(),
+        other => other.to_owned(),
+    };
+    match &field["type"] {
+        Value::String(one) => name(one),
+        Value::Array(all) => all.iter().filter_map(Value::as_str).map(name).collect::<Vec<_>>().join(" or "),
+        _ => "list or null".to_owned(),
+    }
+}
+
+fn reference() -> String {
+    let mut text = format!(
+        "# Output reference\n\n\
+         Made from the program's own types; a test holds that it is up to date.\n\n\
+         Both schemas have version {SCHEMA_VERSION}. Adding a field that may be null is a minor change; all else raises \
+         `schema_version`. Every field is always present. Times are RFC 3339 in UTC with milliseconds. The JSON Schemas: \
+         `trawl schema records`, `trawl schema outcomes`.\n\n\
+         ## `records/`: one line for each page that was read\n\n"
+    );
+    fields::<Record>(&mut text);
+    text.push_str("\nA link is an object with `url`, absolute and in canonical form, and `rel`, or null without one.\n");
+    text.push_str("\n## `outcomes/`: one line for each URL, whatever happened to it\n\n");
+    fields::<OutcomeLine>(&mut text);
+    text.push_str("\n## Outcomes\n\nEvery URL ends in exactly one of these.\n\n| outcome | meaning |\n|---|---|\n");
+    for outcome in Outcome::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", outcome.name(), outcome.about());
+    }
+    text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
+    for exit in Exit::ALL {
+        let _ = writeln!(text, "| {} | {} |", exit.code(), exit.about());
+    }
+    text
+}
+
+#[test]
+fn the_output_reference_is_up_to_date() {
+    let wanted = reference();
+    if std::env::var_os("TRAWL_UPDATE_DOCS").is_some() {
+        fs::write(PATH, &wanted).expect("docs/output.md can be written");
+    }
+    let found = fs::read_to_string(PATH).unwrap_or_default();
+    assert!(found == wanted, "docs/output.md is not what the types say\ncure: TRAWL_UPDATE_DOCS=1 cargo test --test docs");
+}
