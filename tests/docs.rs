@@ -13,7 +13,8 @@ use trawl::run::Exit;
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
 
 fn fields<T: schemars::JsonSchema>(text: &mut String) {
-    let schema = SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>().to_value();
+    let schema =
+        SchemaSettings::default().for_serialize().into_generator().into_root_schema_for::<T>().to_value();
     text.push_str("| field | type | meaning |\n|---|---|---|\n");
     let properties = schema["properties"].as_object().expect("a table of fields");
     for (name, field) in properties {
@@ -47,10 +48,14 @@ fn reference() -> String {
          ## `records/`: one line for each page that was read\n\n"
     );
     fields::<Record>(&mut text);
-    text.push_str("\nA link is an object with `url`, absolute and in canonical form, and `rel`, or null without one.\n");
+    text.push_str(
+        "\nA link is an object with `url`, absolute and in canonical form, and `rel`, or null without one.\n",
+    );
     text.push_str("\n## `outcomes/`: one line for each URL, whatever happened to it\n\n");
     fields::<OutcomeLine>(&mut text);
-    text.push_str("\n## Outcomes\n\nEvery URL ends in exactly one of these.\n\n| outcome | meaning |\n|---|---|\n");
+    text.push_str(
+        "\n## Outcomes\n\nEvery URL ends in exactly one of these.\n\n| outcome | meaning |\n|---|---|\n",
+    );
     for outcome in Outcome::ALL {
         let _ = writeln!(text, "| `{}` | {} |", outcome.name(), outcome.about());
     }
@@ -68,5 +73,8 @@ fn the_output_reference_is_up_to_date() {
         fs::write(PATH, &wanted).expect("docs/output.md can be written");
     }
     let found = fs::read_to_string(PATH).unwrap_or_default();
-    assert!(found == wanted, "docs/output.md is not what the types say\ncure: TRAWL_UPDATE_DOCS=1 cargo test --test docs");
+    assert!(
+        found == wanted,
+        "docs/output.md is not what the types say\ncure: TRAWL_UPDATE_DOCS=1 cargo test --test docs"
+    );
 }

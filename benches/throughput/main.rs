@@ -68,6 +68,7 @@ fn main() {
     match std::env::var("TRAWL_BENCH_ROLE").as_deref() {
         Ok("server") => server::main(),
         Ok("bare") => bare::main(),
+        Ok("launch") => measure::launch(),
         _ => bench(&Options::read()),
     }
 }
@@ -130,12 +131,12 @@ fn against_the_bare_loop(server: &Server, case: &str, count: usize, rounds: usiz
         fs::write(dir.path().join("urls.txt"), urls.join("\n")).expect("list of URLs");
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.current_dir(dir.path()).env("TRAWL_BENCH_ROLE", "bare");
-        bare.push(measure(command));
+        bare.push(measure(&command));
         let lines = fs::read_to_string(dir.path().join("bare.jsonl")).expect("output of the bare loop");
         assert_eq!(lines.lines().count(), count, "the bare loop wrote a line for each page");
 
         let dir = tempfile::tempdir().expect("temporary directory");
-        ours.push(measure(job(dir.path(), &urls, IN_FLIGHT)));
+        ours.push(measure(&job(dir.path(), &urls, IN_FLIGHT)));
         assert_eq!(records_in(dir.path()), count, "trawl wrote a record for each page");
     }
     let (bare, ours) = (Used::median(bare), Used::median(ours));
@@ -157,7 +158,7 @@ fn latency(server: &Server) {
         .into_iter()
         .map(|concurrency| {
             let dir = tempfile::tempdir().expect("temporary directory");
-            let used = measure(job(dir.path(), &urls, concurrency));
+            let used = measure(&job(dir.path(), &urls, concurrency));
             assert_eq!(records_in(dir.path()), urls.len(), "a record for each page");
             used.wall
         })
@@ -192,7 +193,7 @@ fn start(server: &Server, known: usize) {
     for what in ["resumed after a kill", "second run", "third run"] {
         server.reset();
         let started = SystemTime::now();
-        let used = measure(job(dir.path(), &urls, IN_FLIGHT));
+        let used = measure(&job(dir.path(), &urls, IN_FLIGHT));
         let first = server.first_hit().expect("a request");
         let after = first.duration_since(started).unwrap_or_default();
         let _ =

@@ -23,9 +23,38 @@ impl Used {
 }
 
 /// Runs a command to its end. Panics, with what it said, unless it succeeds.
+///
+/// A process takes the largest resident set of the one that started it for its own, so it is started by a
+/// small one that does nothing else: this program as [`launch`].
+pub fn measure(command: &Command) -> Used {
+    let mut launcher = Command::new(std::env::current_exe().expect("this program"));
+    launcher.arg(command.get_program()).args(command.get_args());
+    launcher.current_dir(command.get_current_dir().expect("a directory of its own"));
+    launcher.env("TRAWL_BENCH_ROLE", "launch").env_remove("TRAWL_BENCH_LAUNCHED");
+    for (name, value) in command.get_envs() {
+        let name = if name == "TRAWL_BENCH_ROLE" { "TRAWL_BENCH_LAUNCHED".as_ref() } else { name };
+        launcher.env(name, value.expect("variables are only set here"));
+    }
+    let output =
+        launcher.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("the launcher starts");
+    assert!(output.status.success(), "{command:?} failed");
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    let numbers: Vec<u64> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+    let [cpu, peak_bytes, wall] = numbers[..] else { panic!("the launcher said {text:?}") };
+    Used { cpu: Duration::from_micros(cpu), peak_bytes, wall: Duration::from_micros(wall) }
+}
+
+/// Starts what its arguments say, waits for it, and prints CPU time in microseconds, peak bytes and wall time
+/// in microseconds.
 #[allow(unsafe_code, reason = "no safe crate here waits for a child together with what it used")]
 #[allow(clippy::zombie_processes, reason = "`wait4` below is the wait")]
-pub fn measure(mut command: Command) -> Used {
+pub fn launch() {
+    let mut args = std::env::args_os().skip(1);
+    let mut command = Command::new(args.next().expect("what to start"));
+    command.args(args).env_remove("TRAWL_BENCH_ROLE");
+    if let Some(role) = std::env::var_os("TRAWL_BENCH_LAUNCHED") {
+        command.env("TRAWL_BENCH_ROLE", role);
+    }
     let log = tempfile::NamedTempFile::new().expect("temporary file");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().expect("temporary file"));
     let started = Instant::now();
@@ -40,15 +69,14 @@ pub fn measure(mut command: Command) -> Used {
     assert_eq!(waited, pid, "{}", std::io::Error::last_os_error());
     let said = std::fs::read_to_string(log.path()).unwrap_or_default();
     assert_eq!(status, 0, "{command:?} ended with wait status {status}\n{said}");
-    let time = |t: libc::timeval| {
-        let (seconds, micros) = (u64::try_from(t.tv_sec), u64::try_from(t.tv_usec));
-        Duration::from_secs(seconds.unwrap_or(0)) + Duration::from_micros(micros.unwrap_or(0))
-    };
-    Used {
-        cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        peak_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
-        wall,
-    }
+    let micros = |t: libc::timeval| t.tv_sec * 1_000_000 + t.tv_usec;
+    // The kernel counts the resident set in KiB.
+    println!(
+        "{} {} {}",
+        micros(usage.ru_utime) + micros(usage.ru_stime),
+        usage.ru_maxrss * 1024,
+        wall.as_micros()
+    );
 }
 
 fn cores() -> usize {
