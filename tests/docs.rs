@@ -2,6 +2,8 @@
 //!
 //! `TRAWL_UPDATE_DOCS=1 cargo test --test docs` writes it anew.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 use std::fs;
 
