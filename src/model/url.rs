@@ -80,7 +80,7 @@ pub enum UrlError {
     /// `http://user:password@host/`: credentials belong in the config, as a header with a secret.
     #[error("carries credentials; give them as a header of the host in the config")]
     Credentials,
-    /// Longer than [`MAX_URL_BYTES`].
+    /// Longer than 16 KiB in canonical form.
     #[error("is {0} bytes long, more than {MAX_URL_BYTES}")]
     TooLong(usize),
 }
