@@ -78,6 +78,17 @@ impl RunDir {
         Ok(sync_dir(&self.output)?)
     }
 
+    /// Removes what runs left that died between their directory and their journal: directories without anything
+    /// in them. One that holds something is left alone, and so is one that cannot be removed.
+    pub fn sweep(&self) {
+        let entries = fs::read_dir(self.runs()).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            if path.extension().is_some_and(|ending| ending == "partial") && fs::remove_dir(&path).is_ok() {
+                tracing::debug!(path = %path.display(), "removed the empty directory of a run that never began");
+            }
+        }
+    }
+
     /// Renames the unfinished run, durably. Nothing happens if that was done before.
     pub fn rename(&self, to: &Path) -> Result<(), RunError> {
         let from = self.partial();

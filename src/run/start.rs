@@ -110,8 +110,10 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
         parent: directory::latest(output).map(|latest| latest.run_id),
     };
     let dir = RunDir::new(output, &run_id);
+    dir.sweep();
     dir.create()?;
-    // The journal comes last: a directory without a journal is litter, a journal without one would be a loss.
+    // The journal comes last: a directory without a journal is litter, which the next start sweeps up; a journal
+    // without one would be a loss.
     let journal = Journal::create(&layout.journal(&run_id), &begin)?;
     let session =
         Session { layout, _lock: lock, begin, dir, stdin_spool, started: format!("{now:.3}"), starts: 1 };

@@ -240,6 +240,17 @@ impl Crawl {
     }
 }
 
+/// Found by a kill in the first milliseconds: the directory was there, the journal not yet.
+#[test]
+fn a_run_that_died_before_its_journal_leaves_nothing() {
+    let (site, urls) = Site::with_pages(3, Duration::ZERO);
+    let crawl = Crawl::over(&urls);
+    std::fs::create_dir_all(crawl.path("out/runs/20200101T000000Z-0000.partial")).unwrap();
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
+    assert_eq!(site.hits(), urls.len());
+}
+
 #[test]
 fn a_torn_line_in_an_output_is_cut_off() {
     let patient = Patient::of(60);
