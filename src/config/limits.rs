@@ -37,7 +37,7 @@ pub struct Limits {
     pub max_duration: Option<Time>,
     /// The run stops, resumable, before the disk has less than this free.
     pub min_free_disk: Size,
-    /// Bodies held in memory at once. Above it no new request begins.
+    /// Pages held in memory at once, in bytes: bodies, and what was read out of them. Above it no new request begins.
     pub memory: Size,
     /// How long a run that is told to stop lets its requests finish.
     pub drain: Time,
@@ -49,7 +49,7 @@ impl Default for Limits {
             max_pages: None,
             max_duration: None,
             min_free_disk: Size::mib(64),
-            memory: Size::mib(64),
+            memory: Size::mib(48),
             drain: Time::secs(8),
         }
     }
@@ -67,7 +67,7 @@ pub struct Checkpoint {
 
 impl Default for Checkpoint {
     fn default() -> Self {
-        Self { records: NonZeroUsize::MIN.saturating_add(511), every: Time::secs(1) }
+        Self { records: NonZeroUsize::MIN.saturating_add(255), every: Time::secs(1) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bytes of bodies held in flight. Read only at the head of the leases: above the bound nothing new is leased,
+//! Bytes of pages held in flight: bodies, and what was read out of them. Read only at the head of the leases: above the bound nothing new is leased,
 //! and no fetch ever waits in mid-body.
 
 use std::sync::Arc;
@@ -49,17 +49,21 @@ impl Held {
         Gauge::default().hold(0)
     }
 
-    /// Lets all but so many bytes go.
-    pub fn shrink_to(&mut self, bytes: u64) {
-        let less = self.bytes.saturating_sub(bytes);
-        self.bytes -= less;
-        self.gauge.inner.bytes.fetch_sub(less, Ordering::Relaxed);
-        self.gauge.inner.fell.notify_one();
+    /// From now on it counts so many bytes.
+    pub fn adjust_to(&mut self, bytes: u64) {
+        let inner = &self.gauge.inner;
+        if bytes >= self.bytes {
+            inner.bytes.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            inner.bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            inner.fell.notify_one();
+        }
+        self.bytes = bytes;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shrink_to(0);
+        self.adjust_to(0);
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::fetched::{Failure, Fetched};
 use super::outcome::Outcome;
-use super::parsed::Parsed;
+use super::parsed::{Link, Parsed};
 use super::request::Request;
 
 /// How a URL ended and why.
@@ -88,6 +88,15 @@ impl Visit {
     /// A URL that was answered.
     pub fn answered(request: Request, fetched: Fetched, ending: Ending) -> Self {
         Self { fetched: Some(fetched), ..Self::refused(request, ending) }
+    }
+
+    /// About how many bytes of memory it holds: the body, if it is kept, and the links, which are the rest of it.
+    pub fn weight(&self) -> u64 {
+        let body = self.body.as_ref().map_or(0, |body| body.bytes.len());
+        let link =
+            |link: &Link| size_of::<Link>() + link.url.len() + link.rel.as_ref().map_or(0, String::len);
+        let links: usize = self.parsed.iter().flat_map(|parsed| &parsed.links).map(link).sum();
+        (body + links) as u64
     }
 }
 

@@ -99,7 +99,7 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let (max_body, keep_bodies) = (tools.max_body, tools.keep_bodies);
     let read = tools.parsers.run(move || read(request, fetched, max_body, keep_bodies)).await;
     let visit = read.unwrap_or_else(|Panicked(why)| Visit::refused(again, internal(&why).into()));
-    held.shrink_to(visit.body.as_ref().map_or(0, |body| body.bytes.len() as u64));
+    held.adjust_to(visit.weight());
     vec![settled(visit, Some(held))]
 }
 
