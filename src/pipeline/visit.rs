@@ -10,6 +10,7 @@ use url::Url;
 use super::commit::Committer;
 use super::parsers::{Panicked, Parsers};
 use super::stop::Stop;
+use crate::crash;
 use crate::fetch::{self, Fetcher};
 use crate::frontier::{Frontier, Held};
 use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, UrlError, UrlKey, Visit};
@@ -200,6 +201,7 @@ fn redirect(
 /// Unpacks and parses. Runs on a parse thread.
 fn read(request: Request, mut fetched: Fetched, max_body: u64, keep_bodies: bool) -> Visit {
     let began = Instant::now();
+    crash::reached_with("parse.page", &request.url);
     let bytes = match fetch::unpack(&fetched, max_body) {
         Ok(bytes) => bytes,
         Err(failure) => return without_page(request, fetched, failure.into()),

@@ -50,9 +50,10 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Whether pages are parsed one at a time, because the run died repeatedly without settling anything.
+    /// Whether pages are parsed one at a time, because the run died repeatedly without settling anything, or died
+    /// while it did that.
     pub fn is_careful(&self) -> bool {
-        self.replay.idle_starts >= IDLE_STARTS
+        self.replay.idle_starts >= IDLE_STARTS || !self.replay.suspects.is_empty()
     }
 
     /// Whether an earlier process began this run.

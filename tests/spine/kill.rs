@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{Crawl, Dice, PATIENCE, Run, Site};
+use crate::support::{Answer, Crawl, Dice, PATIENCE, Run, Site};
 
 /// Places at which a debug build can be told to die, in the order in which a run passes them.
 pub const PLACES: &[&str] = &[
@@ -269,4 +269,33 @@ fn an_output_shorter_than_committed_is_refused() {
     patient.site.forget();
     crawl.run().expect(74).says("part-00000.jsonl").says("--fresh");
     assert_eq!(patient.site.hits(), 0);
+}
+
+#[test]
+fn a_page_that_kills_is_found_and_costs_no_other() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let (site, urls) = Site::with_pages(40, Duration::from_millis(40));
+    // The one that kills answers first, so that none is committed while many are fetched at once.
+    site.serve("/page/17", Answer::page("Deadly"));
+    let deadly = site.url("/page/17");
+    assert!(urls.contains(&deadly));
+    let crawl = Crawl::over(&urls).env("TRAWL_CRASH_AT", "parse.page=/page/17");
+    let mut deaths = 0;
+    let run = loop {
+        let run = crawl.run();
+        if !run.was_killed() {
+            break run;
+        }
+        deaths += 1;
+        // Three without a commit, then two at this page while nothing else is done.
+        assert!(deaths <= 5, "it is not found after {deaths} deaths {run}");
+    };
+    run.expect(0);
+    assert!(deaths >= 2, "it died {deaths} times only");
+    let dataset = crawl.verify_exact(&urls);
+    assert_eq!(dataset.outcome(&deadly), "internal");
+    assert_eq!(dataset.records.len(), urls.len() - 1);
+    assert!(crawl.trawl(&["verify"]).code == Some(0));
 }
