@@ -188,11 +188,14 @@ fn redirect(
             };
             let ending =
                 Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`, which {error}"));
-            let mut flows = vec![settled(without_page(request, fetched, ending), None)];
+            let mut flows = Vec::with_capacity(2);
+            // The target first: the two may fall into two checkpoints, and after a death between them only the
+            // redirect is followed again.
             if tools.frontier.refuse(refused.key) {
                 let ending = Ending::because(outcome, error.to_string());
                 flows.push(Flow::Refused(Box::new(Visit::refused(refused, ending))));
             }
+            flows.push(settled(without_page(request, fetched, ending), None));
             flows
         }
     }
