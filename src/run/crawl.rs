@@ -52,7 +52,7 @@ pub struct Finished {
 pub fn crawl(job: &Job<'_>, mut taken: Taken, stop: &Stop) -> Result<Crawled, RunError> {
     let plan = plan(job.config, &taken)?;
     plan.disks.check()?;
-    let sinks = open_sinks(&plan, &taken)?;
+    let sinks = open_sinks(&plan.sinks, &taken)?;
     let (progress, following) = Following::start(&taken, stop.clone())?;
     let first = deadly_pages(&mut taken.replay);
     let known = taken.is_resumed().then(|| Known {

@@ -62,6 +62,11 @@ impl RunDir {
         self.named("abandoned")
     }
 
+    /// Whether it is published, or kept as failed.
+    pub fn is_renamed(&self) -> bool {
+        self.published().exists() || self.failed().exists()
+    }
+
     fn named(&self, ending: &str) -> PathBuf {
         self.runs().join(format!("{}.{ending}", self.run_id))
     }

@@ -133,6 +133,9 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
     let dir = RunDir::new(&config.job.output_dir, &begin.run_id);
     if replay.finish.is_none() && replay.positions.is_empty() {
         dir.create()?;
+    } else if !dir.partial().exists() && (replay.finish.is_none() || !dir.is_renamed()) {
+        let hint = "what an unfinished run has written stood there: restore it or `job.output_dir`, or start over with `--fresh`";
+        return Err(RunError::NoRun { path: dir.partial(), hint });
     }
     let spool = layout.stdin_spool();
     let stdin_spool = spool.exists().then_some(spool);

@@ -299,3 +299,38 @@ fn a_page_that_kills_is_found_and_costs_no_other() {
     assert_eq!(dataset.records.len(), urls.len() - 1);
     assert!(crawl.trawl(&["verify"]).code == Some(0));
 }
+
+#[test]
+fn between_a_redirect_and_the_refusal_of_its_target() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let site = Site::new();
+    site.serve("/moved", Answer::redirect(302, "ftp://elsewhere/"));
+    site.serve("/page", Answer::page("Page").after(Duration::from_millis(300)));
+    let urls = site.urls(["/moved", "/page"]);
+    // A checkpoint for each outcome: the death comes between those of the two.
+    let crawl = Crawl::over(&urls).set("checkpoint.records", 1).env("TRAWL_CRASH_AT", "journal.synced:2");
+    assert!(crawl.run().was_killed());
+    let crawl = crawl.without_env();
+    crawl.run().expect(0);
+    let dataset = crawl.verify_exact([urls[0].as_str(), urls[1].as_str(), "ftp://elsewhere/"]);
+    assert_eq!(dataset.outcome("ftp://elsewhere/"), "skipped_scope");
+}
+
+#[test]
+fn an_ended_run_whose_directory_is_gone_is_not_published() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let patient = Patient::of(20);
+    let crawl = patient.job().env("TRAWL_CRASH_AT", "publish.finished");
+    assert!(crawl.run().was_killed());
+    let crawl = crawl.without_env();
+    // Somebody points the job elsewhere, or cleans up too much.
+    let elsewhere = ["run", "config.toml", "--set", "job.output_dir=elsewhere"];
+    crawl.trawl(&elsewhere).expect(74).says(".partial").says("--fresh");
+    assert!(std::fs::symlink_metadata(crawl.path("elsewhere/latest")).is_err(), "it points to nothing");
+    crawl.run().expect(0);
+    patient.examine(&crawl, 0);
+}
