@@ -49,17 +49,38 @@ impl Held {
         Gauge::default().hold(0)
     }
 
-    /// Lets all but so many bytes go.
-    pub fn shrink_to(&mut self, bytes: u64) {
-        let less = self.bytes.saturating_sub(bytes);
-        self.bytes -= less;
-        self.gauge.inner.bytes.fetch_sub(less, Ordering::Relaxed);
-        self.gauge.inner.fell.notify_one();
+    /// So many bytes are held instead: fewer once a body is dropped, more once it is unpacked.
+    pub fn set(&mut self, bytes: u64) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if bytes >= before {
+            self.gauge.inner.bytes.fetch_add(bytes - before, Ordering::Relaxed);
+        } else {
+            self.gauge.inner.bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+            self.gauge.inner.fell.notify_one();
+        }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shrink_to(0);
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unpacked_counts_for_more() {
+        let gauge = Gauge::default();
+        let (mut page, other) = (gauge.hold(10), gauge.hold(5));
+        page.set(10_000);
+        assert_eq!(gauge.bytes(), 10_005);
+        page.set(3);
+        drop(other);
+        assert_eq!(gauge.bytes(), 3);
+        drop(page);
+        assert_eq!(gauge.bytes(), 0);
     }
 }

@@ -100,8 +100,16 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let (max_body, keep_bodies) = (tools.max_body, tools.keep_bodies);
     let read = tools.parsers.run(move || read(request, fetched, max_body, keep_bodies)).await;
     let visit = read.unwrap_or_else(|Panicked(why)| Visit::refused(again, internal(&why).into()));
-    held.shrink_to(visit.body.as_ref().map_or(0, |body| body.bytes.len() as u64));
+    held.set(weight(&visit));
     vec![settled(visit, Some(held))]
+}
+
+/// Bytes that a visit holds until it is committed: its unpacked body, if a sink wants it, and its links.
+fn weight(visit: &Visit) -> u64 {
+    let body = visit.body.as_ref().map_or(0, |body| body.bytes.len());
+    let links = visit.parsed.iter().flat_map(|parsed| &parsed.links);
+    let links: usize = links.map(|link| size_of_val(link) + link.url.len()).sum();
+    (body + links) as u64
 }
 
 impl Tools {
