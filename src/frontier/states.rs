@@ -259,6 +259,12 @@ impl Frontier {
         self.state().seen.len() as u64
     }
 
+    /// Whether nothing waits or is handed out, and nothing more will come.
+    pub fn is_exhausted(&self) -> bool {
+        let state = self.state();
+        state.sources_done && state.leased == 0 && state.front.queued() == 0
+    }
+
     /// Whether the budget of pages is spent.
     pub fn is_spent(&self) -> bool {
         self.bounds.max_pages.is_some_and(|max| self.state().pages >= max)

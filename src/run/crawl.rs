@@ -186,7 +186,7 @@ fn deadly_pages(replay: &mut Replay) -> Vec<Visit> {
 fn finish(frontier: &Frontier, tally: &Tally, reason: Option<Reason>) -> Finish {
     let queued = frontier.left();
     let (reason, limited) = match reason {
-        Some(Reason::Duration) => ("limit_duration", true),
+        Some(Reason::Duration) if !frontier.is_exhausted() => ("limit_duration", true),
         _ if frontier.is_spent() && queued > 0 => ("limit_pages", true),
         _ => ("finished", false),
     };

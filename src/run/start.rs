@@ -187,6 +187,7 @@ fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunE
 /// The parts of a config that decide what a run's output is. They may not change while it is unfinished.
 fn sealed(config: &Config) -> Value {
     json!({
+        "job": { "name": config.job.name },
         "sources": config.sources,
         "sinks": config.sinks,
         "records": config.records,
