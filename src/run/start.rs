@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::directory::{self, RunDir};
 use super::error::RunError;
 use crate::config::Config;
+use crate::crash;
 use crate::pipeline::Tally;
 use crate::source;
 use crate::store::{Begin, Frame, JobLock, Journal, Layout, Replay, Start, StoreError, boot_id, sync_dir};
@@ -75,7 +76,7 @@ pub enum Unfinished {
 pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<Taken, RunError> {
     let (state, output) = (&config.job.state_dir, &config.job.output_dir);
     for (path, key) in [(state, "job.state_dir"), (output, "job.output_dir")] {
-        fs::create_dir_all(path).map_err(|error| RunError::Create { path: path.clone(), key, error })?;
+        directory::create(path).map_err(|error| RunError::Create { path: path.clone(), key, error })?;
     }
     let since = format!("{now:.0}");
     let lock = JobLock::take(&[state.join("lock"), output.join(".lock")], &since)?;
@@ -83,6 +84,7 @@ pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<T
     for dir in [layout.root(), &layout.journals(), &layout.snapshots(), output] {
         directory::sweep(dir);
     }
+    directory::sweep_stillborn(&output.join("runs"));
     let found = match (layout.unfinished()?, unfinished) {
         (Some(journal), Unfinished::SetAside) => {
             set_aside(&layout, &journal, output)?;
@@ -112,6 +114,7 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
     };
     let dir = RunDir::new(output, &run_id);
     dir.create()?;
+    crash::reached("start.directory");
     // The journal comes last: a directory without a journal is litter, a journal without one would be a loss.
     let journal = Journal::create(&layout.journal(&run_id), &begin)?;
     let session =

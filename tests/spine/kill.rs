@@ -7,6 +7,7 @@ use crate::support::{Answer, Crawl, Dice, PATIENCE, Run, Site};
 
 /// Places at which a debug build can be told to die, in the order in which a run passes them.
 pub const PLACES: &[&str] = &[
+    "start.directory",
     "sink.written",
     "sink.synced",
     "journal.written",
@@ -202,7 +203,8 @@ fn dies_at(patient: &Patient, wanted: &str) {
 #[test]
 fn at_every_step_of_a_checkpoint() {
     let patient = Patient::of(40);
-    for place in PLACES.iter().filter(|place| !place.starts_with("publish.")) {
+    dies_at(&patient, "start.directory");
+    for place in PLACES.iter().filter(|place| place.starts_with("sink.") || place.starts_with("journal.")) {
         for time in [1, 2, 4] {
             dies_at(&patient, &format!("{place}:{time}"));
         }
