@@ -1,5 +1,5 @@
-//! Bytes of pages held in flight: bodies, and what was read out of them. Read only at the head of the leases: above the bound nothing new is leased,
-//! and no fetch ever waits in mid-body.
+//! Bytes of pages held in flight: bodies, and what was read out of them. Read only at the head of the leases: above
+//! the bound nothing new is leased, and no fetch ever waits in mid-body.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,21 +49,38 @@ impl Held {
         Gauge::default().hold(0)
     }
 
-    /// From now on it counts so many bytes.
-    pub fn adjust_to(&mut self, bytes: u64) {
-        let inner = &self.gauge.inner;
-        if bytes >= self.bytes {
-            inner.bytes.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+    /// So many bytes are held instead: fewer once a body is dropped, more once it is unpacked.
+    pub fn set(&mut self, bytes: u64) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if bytes >= before {
+            self.gauge.inner.bytes.fetch_add(bytes - before, Ordering::Relaxed);
         } else {
-            inner.bytes.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
-            inner.fell.notify_one();
+            self.gauge.inner.bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+            self.gauge.inner.fell.notify_one();
         }
-        self.bytes = bytes;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.adjust_to(0);
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unpacked_counts_for_more() {
+        let gauge = Gauge::default();
+        let (mut page, other) = (gauge.hold(10), gauge.hold(5));
+        page.set(10_000);
+        assert_eq!(gauge.bytes(), 10_005);
+        page.set(3);
+        drop(other);
+        assert_eq!(gauge.bytes(), 3);
+        drop(page);
+        assert_eq!(gauge.bytes(), 0);
     }
 }

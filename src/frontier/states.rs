@@ -259,6 +259,12 @@ impl Frontier {
         self.state().seen.len() as u64
     }
 
+    /// Whether nothing waits or is handed out, and nothing more will come.
+    pub fn is_exhausted(&self) -> bool {
+        let state = self.state();
+        state.sources_done && state.leased == 0 && state.front.queued() == 0
+    }
+
     /// Whether the budget of pages is spent.
     pub fn is_spent(&self) -> bool {
         self.bounds.max_pages.is_some_and(|max| self.state().pages >= max)
@@ -277,7 +283,9 @@ impl State {
 
     fn is_done(&self, max_pages: Option<u64>) -> bool {
         let spent = max_pages.is_some_and(|max| self.pages >= max);
-        self.leased == 0 && (spent || (self.sources_done && self.front.queued() == 0))
+        let (waits, all_known) = (self.front.queued() > 0, self.sources_done);
+        // A spent budget ends the run once it is known whether it left anything out.
+        self.leased == 0 && if waits { spent } else { all_known }
     }
 }
 
@@ -295,5 +303,53 @@ impl Drop for Slot {
         state.front.answered(&self.host);
         drop(state);
         self.frontier.moved.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::frontier::settings::Politeness;
+    use crate::model::canonical;
+    use crate::units::Time;
+
+    fn frontier(max_pages: u64) -> Arc<Frontier> {
+        let settings = Politeness { host_delay: Time(Duration::ZERO), ..Politeness::default() };
+        let rules = Rules::new(&settings, &BTreeMap::new());
+        let bounds =
+            Bounds { max_concurrency: 4, memory: 1 << 20, max_pages: Some(max_pages), careful: None };
+        Arc::new(Frontier::new(rules, bounds, None))
+    }
+
+    fn seed(path: &str) -> Request {
+        Request::seed(&canonical(&format!("http://h/{path}"), None).expect("URL"), "test")
+    }
+
+    /// Leases the one page of the budget and settles it.
+    async fn spend(frontier: &Arc<Frontier>) {
+        frontier.admit(seed("1"));
+        let lease = frontier.next().await.expect("a lease");
+        drop(frontier.slot(&lease.request.host));
+        frontier.settled(1, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_spent_budget_waits_for_the_sources_to_say_whether_it_left_anything_out() {
+        let moment = Duration::from_millis(10);
+        let whole = frontier(1);
+        spend(&whole).await;
+        assert!(tokio::time::timeout(moment, whole.next()).await.is_err(), "a source may hold more");
+        whole.sources_done();
+        assert!(whole.next().await.is_none());
+        assert_eq!(whole.left(), 0);
+
+        let cut_short = frontier(1);
+        spend(&cut_short).await;
+        cut_short.admit(seed("2"));
+        assert!(cut_short.next().await.is_none());
+        assert_eq!(cut_short.left(), 1);
     }
 }

@@ -10,6 +10,17 @@ use crate::frontier::Frontier;
 use crate::model::{Seed, Visit};
 use crate::source::{Source, SourceError};
 
+/// Ends the run if a source panics: the frontier would wait for its next request for ever.
+struct PanicGuard(Stop);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.drain(Reason::Source);
+        }
+    }
+}
+
 /// Pours until all sources are empty or the run is asked to end. Seeds that can only be refused go straight to
 /// `refusals`, from where they reach the next checkpoint.
 pub async fn pour(
@@ -18,6 +29,7 @@ pub async fn pour(
     refusals: mpsc::Sender<Visit>,
     stop: Stop,
 ) -> Result<(), SourceError> {
+    let _guard = PanicGuard(stop.clone());
     let mut seeds = select_all(sources.into_iter().map(Source::requests));
     loop {
         let seed = tokio::select! {
@@ -45,5 +57,32 @@ pub async fn pour(
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream::BoxStream;
+
+    use super::*;
+    use crate::frontier::{Bounds, Politeness, Rules};
+
+    struct Panics;
+
+    impl Source for Panics {
+        fn requests(self: Box<Self>) -> BoxStream<'static, Result<Seed, SourceError>> {
+            futures::stream::once(async { panic!("a source") }).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_panics_ends_the_run() {
+        let bounds = Bounds { max_concurrency: 1, memory: 1, max_pages: None, careful: None };
+        let rules = Rules::new(&Politeness::default(), &std::collections::BTreeMap::new());
+        let frontier = Arc::new(Frontier::new(rules, bounds, None));
+        let (stop, (refusals, _refused)) = (Stop::default(), mpsc::channel(1));
+        let feed = tokio::spawn(pour(vec![Box::new(Panics)], frontier, refusals, stop.clone()));
+        stop.draining().await;
+        assert!(feed.await.is_err_and(|error| error.is_panic()));
     }
 }

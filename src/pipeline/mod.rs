@@ -24,7 +24,7 @@ use self::checkpoints::checkpoints;
 pub use self::commit::{Closed, CommitError, Committer, Disks};
 use self::commit::{Committed, Done};
 pub use self::parsers::Parsers;
-pub use self::plan::{Circumstances, Plan, PlanError};
+pub use self::plan::{Circumstances, Plan, PlanError, sinks};
 pub use self::sinks::SinkThread;
 pub use self::stop::{Reason, Stop};
 pub use self::tally::Tally;

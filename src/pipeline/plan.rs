@@ -126,7 +126,8 @@ fn overrides(config: &Config) -> BTreeMap<String, Override> {
     config.hosts.iter().map(|(name, host)| (name.clone(), of(host))).collect()
 }
 
-fn sinks(config: &Config, run_id: &str) -> Vec<Box<dyn Sink>> {
+/// Where visits go; `records` and `outcomes` first.
+pub fn sinks(config: &Config, run_id: &str) -> Vec<Box<dyn Sink>> {
     let origin =
         Origin { job: config.job.name.clone(), run_id: run_id.to_owned(), links: config.records.links };
     let mut sinks: Vec<Box<dyn Sink>> =

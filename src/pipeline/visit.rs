@@ -10,6 +10,7 @@ use url::Url;
 use super::commit::Committer;
 use super::parsers::{Panicked, Parsers};
 use super::stop::Stop;
+use crate::crash;
 use crate::fetch::{self, Fetcher};
 use crate::frontier::{Frontier, Held};
 use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, UrlError, UrlKey, Visit};
@@ -99,7 +100,7 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let (max_body, keep_bodies) = (tools.max_body, tools.keep_bodies);
     let read = tools.parsers.run(move || read(request, fetched, max_body, keep_bodies)).await;
     let visit = read.unwrap_or_else(|Panicked(why)| Visit::refused(again, internal(&why).into()));
-    held.adjust_to(visit.weight());
+    held.set(visit.weight());
     vec![settled(visit, Some(held))]
 }
 
@@ -187,11 +188,14 @@ fn redirect(
             };
             let ending =
                 Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`, which {error}"));
-            let mut flows = vec![settled(without_page(request, fetched, ending), None)];
+            let mut flows = Vec::with_capacity(2);
+            // The target first: the two may fall into two checkpoints, and after a death between them only the
+            // redirect is followed again.
             if tools.frontier.refuse(refused.key) {
                 let ending = Ending::because(outcome, error.to_string());
                 flows.push(Flow::Refused(Box::new(Visit::refused(refused, ending))));
             }
+            flows.push(settled(without_page(request, fetched, ending), None));
             flows
         }
     }
@@ -200,6 +204,7 @@ fn redirect(
 /// Unpacks and parses. Runs on a parse thread.
 fn read(request: Request, mut fetched: Fetched, max_body: u64, keep_bodies: bool) -> Visit {
     let began = Instant::now();
+    crash::reached_with("parse.page", &request.url);
     let bytes = match fetch::unpack(&fetched, max_body) {
         Ok(bytes) => bytes,
         Err(failure) => return without_page(request, fetched, failure.into()),

@@ -52,7 +52,7 @@ pub struct Finished {
 pub fn crawl(job: &Job<'_>, mut taken: Taken, stop: &Stop) -> Result<Crawled, RunError> {
     let plan = plan(job.config, &taken)?;
     plan.disks.check()?;
-    let sinks = open_sinks(&plan, &taken)?;
+    let sinks = open_sinks(&plan.sinks, &taken)?;
     let (progress, following) = Following::start(&taken, stop.clone())?;
     let first = deadly_pages(&mut taken.replay);
     let known = taken.is_resumed().then(|| Known {
@@ -186,7 +186,7 @@ fn deadly_pages(replay: &mut Replay) -> Vec<Visit> {
 fn finish(frontier: &Frontier, tally: &Tally, reason: Option<Reason>) -> Finish {
     let queued = frontier.left();
     let (reason, limited) = match reason {
-        Some(Reason::Duration) => ("limit_duration", true),
+        Some(Reason::Duration) if !frontier.is_exhausted() => ("limit_duration", true),
         _ if frontier.is_spent() && queued > 0 => ("limit_pages", true),
         _ => ("finished", false),
     };

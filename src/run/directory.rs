@@ -1,7 +1,7 @@
 //! The directories of a job's output: `runs/<run_id>.partial` while a run is unfinished, `runs/<run_id>` once it is
 //! published, and `latest`, which moves in one step.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +62,11 @@ impl RunDir {
         self.named("abandoned")
     }
 
+    /// Whether it is published, or kept as failed.
+    pub fn is_renamed(&self) -> bool {
+        self.published().exists() || self.failed().exists()
+    }
+
     fn named(&self, ending: &str) -> PathBuf {
         self.runs().join(format!("{}.{ending}", self.run_id))
     }
@@ -120,6 +125,21 @@ impl RunDir {
 /// The run that was published last, if there is one.
 pub fn latest(output: &Path) -> Option<Latest> {
     serde_json::from_str(&fs::read_to_string(output.join("latest.json")).ok()?).ok()
+}
+
+/// Creates a directory and those above it, durably: a power cut must not take a published run with its folder.
+pub fn create(dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();
+    fs::create_dir_all(dir)?;
+    for above in missing.into_iter().filter_map(Path::parent) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match File::open(above).and_then(|above| above.sync_all()) {
+            // A folder may be writable and not readable; then the system decides when it is on disk.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file if it is there.

@@ -30,7 +30,8 @@ use self::start::Taken;
 pub use self::start::Unfinished;
 pub use self::verify::{Report, find_run, verify};
 use crate::config::Config;
-use crate::pipeline::{Circumstances, Closed, Plan, SinkThread, Stop};
+use crate::pipeline::{self, Circumstances, Closed, Plan, SinkThread, Stop};
+use crate::sink::Sink;
 use crate::store::Finish;
 
 /// What to run.
@@ -98,9 +99,10 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
 /// A run whose crawl has ended before: only its publication is left.
 fn finish_publication(job: &Job<'_>, taken: Taken, finish: &Finish) -> Result<Ended, RunError> {
     let (progress, following) = Following::start(&taken, Stop::default())?;
-    let plan = plan(job.config, &taken)?;
     let unpublished = taken.session.dir.partial().exists();
-    let sinks = if unpublished { open_sinks(&plan, &taken)? } else { Vec::new() };
+    // Of the plan only the sinks are needed: seeds that are gone by now must not hold up what is ready.
+    let sinks = pipeline::sinks(job.config, &taken.session.begin.run_id);
+    let sinks = if unpublished { open_sinks(&sinks, &taken)? } else { Vec::new() };
     let Taken { session, journal, tally, .. } = taken;
     let publication = Publication { job, session: &session, finish, tally: &tally };
     publish(&publication, Closed::new(journal, sinks, progress), following)
@@ -133,11 +135,11 @@ fn plan(config: &Config, taken: &Taken) -> Result<Plan, RunError> {
     )?)
 }
 
-fn open_sinks(plan: &Plan, taken: &Taken) -> Result<Vec<SinkThread>, RunError> {
+fn open_sinks(sinks: &[Box<dyn Sink>], taken: &Taken) -> Result<Vec<SinkThread>, RunError> {
     let dir = taken.session.dir.partial();
-    let open = |sink: &dyn crate::sink::Sink| {
+    let open = |sink: &dyn Sink| {
         let position = taken.replay.positions.get(sink.id()).copied();
         Ok(SinkThread::start(sink, &dir, position)?)
     };
-    plan.sinks.iter().map(|sink| open(&**sink)).collect()
+    sinks.iter().map(|sink| open(&**sink)).collect()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::directory::{self, RunDir};
 use super::error::RunError;
 use crate::config::Config;
+use crate::crash;
 use crate::pipeline::Tally;
 use crate::source;
 use crate::store::{Begin, Frame, JobLock, Journal, Layout, Replay, Start, StoreError, boot_id, sync_dir};
@@ -50,9 +51,10 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Whether pages are parsed one at a time, because the run died repeatedly without settling anything.
+    /// Whether pages are parsed one at a time, because the run died repeatedly without settling anything, or died
+    /// while it did that.
     pub fn is_careful(&self) -> bool {
-        self.replay.idle_starts >= IDLE_STARTS
+        self.replay.idle_starts >= IDLE_STARTS || !self.replay.suspects.is_empty()
     }
 
     /// Whether an earlier process began this run.
@@ -74,7 +76,7 @@ pub enum Unfinished {
 pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<Taken, RunError> {
     let (state, output) = (&config.job.state_dir, &config.job.output_dir);
     for (path, key) in [(state, "job.state_dir"), (output, "job.output_dir")] {
-        fs::create_dir_all(path).map_err(|error| RunError::Create { path: path.clone(), key, error })?;
+        directory::create(path).map_err(|error| RunError::Create { path: path.clone(), key, error })?;
     }
     let since = format!("{now:.0}");
     let lock = JobLock::take(&[state.join("lock"), output.join(".lock")], &since)?;
@@ -112,6 +114,7 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
     let dir = RunDir::new(output, &run_id);
     dir.sweep();
     dir.create()?;
+    crash::reached("start.directory");
     // The journal comes last: a directory without a journal is litter, which the next start sweeps up; a journal
     // without one would be a loss.
     let journal = Journal::create(&layout.journal(&run_id), &begin)?;
@@ -134,6 +137,9 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
     let dir = RunDir::new(&config.job.output_dir, &begin.run_id);
     if replay.finish.is_none() && replay.positions.is_empty() {
         dir.create()?;
+    } else if !dir.partial().exists() && (replay.finish.is_none() || !dir.is_renamed()) {
+        let hint = "what an unfinished run has written stood there: restore it or `job.output_dir`, or start over with `--fresh`";
+        return Err(RunError::NoRun { path: dir.partial(), hint });
     }
     let spool = layout.stdin_spool();
     let stdin_spool = spool.exists().then_some(spool);
@@ -185,6 +191,7 @@ fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunE
 /// The parts of a config that decide what a run's output is. They may not change while it is unfinished.
 fn sealed(config: &Config) -> Value {
     json!({
+        "job": { "name": config.job.name },
         "sources": config.sources,
         "sinks": config.sinks,
         "records": config.records,

@@ -1,6 +1,7 @@
 //! The block that journals and snapshots are made of: length, number, checksum, then postcard under zstd.
 //!
-//! A reader takes any bytes: a block that is cut short, or whose checksum is wrong, is [`Next::Torn`].
+//! A reader takes any bytes: a block that is cut short, or whose checksum is wrong, is [`Next::Torn`]. Only that may
+//! be cut off; a whole block of another version is [`Next::Foreign`].
 
 use std::io::{self, Read};
 
@@ -38,6 +39,8 @@ pub enum Next<T> {
     End,
     /// Bytes that are no whole block.
     Torn,
+    /// A whole block that says nothing we understand: no crash writes this, another version does.
+    Foreign,
 }
 
 /// Reads the next block.
@@ -61,10 +64,10 @@ pub fn decode<T: DeserializeOwned>(reader: &mut impl Read) -> io::Result<Next<T>
     if packed.len() != length || checksum(number, &packed) != u64::from_le_bytes(array(sum)) {
         return Ok(Next::Torn);
     }
-    let Ok(plain) = unpack(&packed) else { return Ok(Next::Torn) };
+    let Ok(plain) = unpack(&packed) else { return Ok(Next::Foreign) };
     match postcard::from_bytes(&plain) {
         Ok(value) => Ok(Next::Block(number, value, (HEADER + length) as u64)),
-        Err(_) => Ok(Next::Torn),
+        Err(_) => Ok(Next::Foreign),
     }
 }
 
@@ -110,7 +113,7 @@ mod tests {
             match decode::<String>(&mut bytes).expect("memory reads do not fail") {
                 Next::Block(number, value, _) => read.push((number, value)),
                 Next::End => return (read, false),
-                Next::Torn => return (read, true),
+                Next::Torn | Next::Foreign => return (read, true),
             }
         }
     }

@@ -177,7 +177,11 @@ fn quietly<T>(call: impl FnOnce() -> T) -> Option<T> {
 /// Moves a damaged database out of the way, replacing the one that was set aside before.
 pub fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     let aside = dir.with_extension("damaged");
-    match std::fs::remove_dir_all(&aside) {
+    let removed = match std::fs::symlink_metadata(&aside) {
+        Ok(metadata) if !metadata.is_dir() => std::fs::remove_file(&aside),
+        _ => std::fs::remove_dir_all(&aside),
+    };
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(StoreError::io("remove", &aside)(error));
         }
@@ -233,6 +237,20 @@ mod tests {
         std::fs::write(sled.join("snap.00000000000FFFFF.generating"), "half").expect("writes");
         let index = Index::open(&sled, &mark, "boot").expect("opens again");
         assert_eq!(index.mark().expect("reads"), Some(wanted));
+    }
+
+    #[test]
+    fn whatever_stands_in_its_place_is_set_aside_again_and_again() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let sled = dir.path().join("sled");
+        for content in ["one", "two"] {
+            std::fs::write(&sled, content).expect("writes");
+            let aside = set_aside(&sled).expect("sets aside");
+            assert_eq!(std::fs::read_to_string(aside).expect("reads"), content);
+        }
+        std::fs::create_dir(&sled).expect("creates");
+        assert!(set_aside(&sled).expect("sets aside").is_dir());
+        assert!(set_aside(&sled).is_ok(), "nothing there");
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl Frames {
                 self.number += 1;
                 Ok(Some((number, frame)))
             }
+            Next::Foreign => Err(StoreError::Damaged {
+                path: self.path.clone(),
+                what: format!("frame {} is whole and says nothing this version understands", self.number),
+                hint: "finish the run with the version that began it, or start over with `--fresh`",
+            }),
             _ => {
                 self.reader.seek(SeekFrom::Start(self.offset)).map_err(StoreError::io("read", &self.path))?;
                 Ok(None)
@@ -181,6 +186,19 @@ mod tests {
         journal.append(&Frame::Suspect(UrlKey::of("x"))).expect("appends");
         assert!(matches!(frames.next().expect("reads"), Some((1, Frame::Suspect(_)))));
         assert!(frames.next().expect("reads").is_none());
+    }
+
+    #[test]
+    fn a_frame_of_another_version_is_refused_and_not_cut_off() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("r.journal");
+        Journal::create(&path, &begin()).expect("creates");
+        let mut content = std::fs::read(&path).expect("reads");
+        content.extend(codec::encode(1, &(99_u8, "a frame of tomorrow")).expect("encodes"));
+        std::fs::write(&path, &content).expect("writes");
+        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        assert!(error.contains("frame 1 is whole"), "{error}");
+        assert_eq!(std::fs::read(&path).expect("reads"), content);
     }
 
     #[test]

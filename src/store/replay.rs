@@ -27,7 +27,7 @@ pub struct Replay {
     pub finish: Option<Finish>,
     /// Processes that took the run up since the last commit that settled anything.
     pub idle_starts: u32,
-    /// Pages that were being parsed alone when such a process died, oldest first.
+    /// Pages that were parsed alone and never settled, once for each time: what was parsed next when a process died.
     pub suspects: Vec<UrlKey>,
 }
 
@@ -63,12 +63,15 @@ impl Replay {
     ) {
         if !commit.settled.is_empty() {
             self.idle_starts = 0;
-            self.suspects.clear();
         }
         for request in commit.admitted {
             self.seen.push(request.key.fingerprint());
             *order += 1;
             open.insert(request.key, (*order, request));
+        }
+        if !self.suspects.is_empty() {
+            // Others may be settled between two deaths of the page that kills: only itself clears its name.
+            self.suspects.retain(|key| commit.settled.iter().all(|settle| settle.key != *key));
         }
         for settle in &commit.settled {
             if open.remove(&settle.key).is_none() {

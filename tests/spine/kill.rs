@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{Crawl, Dice, PATIENCE, Run, Site};
+use crate::support::{Answer, Crawl, Dice, PATIENCE, Run, Site};
 
 /// Places at which a debug build can be told to die, in the order in which a run passes them.
 pub const PLACES: &[&str] = &[
+    "start.directory",
     "sink.written",
     "sink.synced",
     "journal.written",
@@ -202,7 +203,8 @@ fn dies_at(patient: &Patient, wanted: &str) {
 #[test]
 fn at_every_step_of_a_checkpoint() {
     let patient = Patient::of(40);
-    for place in PLACES.iter().filter(|place| !place.starts_with("publish.")) {
+    dies_at(&patient, "start.directory");
+    for place in PLACES.iter().filter(|place| place.starts_with("sink.") || place.starts_with("journal.")) {
         for time in [1, 2, 4] {
             dies_at(&patient, &format!("{place}:{time}"));
         }
@@ -280,4 +282,68 @@ fn an_output_shorter_than_committed_is_refused() {
     patient.site.forget();
     crawl.run().expect(74).says("part-00000.jsonl").says("--fresh");
     assert_eq!(patient.site.hits(), 0);
+}
+
+#[test]
+fn a_page_that_kills_is_found_and_costs_no_other() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let (site, urls) = Site::with_pages(40, Duration::from_millis(40));
+    // The one that kills answers first, so that none is committed while many are fetched at once.
+    site.serve("/page/17", Answer::page("Deadly"));
+    let deadly = site.url("/page/17");
+    assert!(urls.contains(&deadly));
+    let crawl = Crawl::over(&urls).env("TRAWL_CRASH_AT", "parse.page=/page/17");
+    let mut deaths = 0;
+    let run = loop {
+        let run = crawl.run();
+        if !run.was_killed() {
+            break run;
+        }
+        deaths += 1;
+        // Three without a commit, then two at this page while nothing else is done.
+        assert!(deaths <= 5, "it is not found after {deaths} deaths {run}");
+    };
+    run.expect(0);
+    assert!(deaths >= 2, "it died {deaths} times only");
+    let dataset = crawl.verify_exact(&urls);
+    assert_eq!(dataset.outcome(&deadly), "internal");
+    assert_eq!(dataset.records.len(), urls.len() - 1);
+    assert!(crawl.trawl(&["verify"]).code == Some(0));
+}
+
+#[test]
+fn between_a_redirect_and_the_refusal_of_its_target() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let site = Site::new();
+    site.serve("/moved", Answer::redirect(302, "ftp://elsewhere/"));
+    site.serve("/page", Answer::page("Page").after(Duration::from_millis(300)));
+    let urls = site.urls(["/moved", "/page"]);
+    // A checkpoint for each outcome: the death comes between those of the two.
+    let crawl = Crawl::over(&urls).set("checkpoint.records", 1).env("TRAWL_CRASH_AT", "journal.synced:2");
+    assert!(crawl.run().was_killed());
+    let crawl = crawl.without_env();
+    crawl.run().expect(0);
+    let dataset = crawl.verify_exact([urls[0].as_str(), urls[1].as_str(), "ftp://elsewhere/"]);
+    assert_eq!(dataset.outcome("ftp://elsewhere/"), "skipped_scope");
+}
+
+#[test]
+fn an_ended_run_whose_directory_is_gone_is_not_published() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let patient = Patient::of(20);
+    let crawl = patient.job().env("TRAWL_CRASH_AT", "publish.finished");
+    assert!(crawl.run().was_killed());
+    let crawl = crawl.without_env();
+    // Somebody points the job elsewhere, or cleans up too much.
+    let elsewhere = ["run", "config.toml", "--set", "job.output_dir=elsewhere"];
+    crawl.trawl(&elsewhere).expect(74).says(".partial").says("--fresh");
+    assert!(std::fs::symlink_metadata(crawl.path("elsewhere/latest")).is_err(), "it points to nothing");
+    crawl.run().expect(0);
+    patient.examine(&crawl, 0);
 }

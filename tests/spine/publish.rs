@@ -151,3 +151,18 @@ fn a_changed_job_does_not_continue_an_unfinished_run() {
     assert!(!matches!(refused.code, None | Some(0 | 70)), "{refused}");
     assert_eq!(site.hits(), 0, "refused before any request");
 }
+
+#[test]
+fn an_ended_run_is_published_without_its_seeds() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let (_site, urls) = Site::with_pages(6, Duration::ZERO);
+    let crawl = Crawl::over(&urls).env("TRAWL_CRASH_AT", "publish.finished");
+    assert!(crawl.run().was_killed());
+    let crawl = crawl.without_env();
+    // Nothing is poured any more: a list that was only there for a while must not block what is ready.
+    fs::remove_file(crawl.path("urls.txt")).unwrap();
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
+}
