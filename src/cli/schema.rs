@@ -1,6 +1,7 @@
 //! `trawl schema`: the JSON Schema of what a run writes.
 
 use clap::ValueEnum;
+use schemars::generate::SchemaSettings;
 
 use super::report::Report;
 use crate::model::{OutcomeLine, Record};
@@ -24,9 +25,11 @@ enum Output {
 
 /// Prints the schema.
 pub fn run(args: &Args, report: &Report) -> Exit {
+    // As written, not as read: every field is there, also where it may be null.
+    let generator = SchemaSettings::default().for_serialize().into_generator();
     let schema = match args.output {
-        Output::Records => schemars::schema_for!(Record),
-        Output::Outcomes => schemars::schema_for!(OutcomeLine),
+        Output::Records => generator.into_root_schema_for::<Record>(),
+        Output::Outcomes => generator.into_root_schema_for::<OutcomeLine>(),
     };
     print(&schema.to_value(), report)
 }

@@ -145,7 +145,7 @@ pub struct OutcomeLine<'a> {
     pub discovered_from: Option<Cow<'a, str>>,
     /// How often it was asked for.
     pub attempts: u32,
-    /// When the fetch began; null where nothing was fetched.
+    /// When the fetch began; null where nothing was asked for.
     pub time: Option<String>,
 }
 
@@ -228,7 +228,7 @@ impl<'a> OutcomeLine<'a> {
             target: target.map(|target| text(&target.url)),
             discovered_from: request.discovered_from.as_deref().map(Cow::Borrowed),
             attempts: attempts(visit),
-            time: fetched.as_ref().map(|fetched| moment(fetched.started)),
+            time: visit.began.map(moment),
         }
     }
 }
@@ -242,11 +242,9 @@ fn moment(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// How often the URL was asked for. A failure without an answer was asked for too: its ending names
-/// the stage at which it failed.
+/// How often the URL was asked for.
 fn attempts(visit: &Visit) -> u32 {
-    let asked_now = visit.fetched.is_some() || visit.ending.stage.is_some();
-    visit.request.attempt.saturating_add(u32::from(asked_now))
+    visit.request.attempt.saturating_add(u32::from(visit.began.is_some()))
 }
 
 fn source_name(source: CharsetSource) -> &'static str {
@@ -285,22 +283,18 @@ mod tests {
         headers.insert("content-type", "Text/HTML ; charset=utf-8".parse().expect("header"));
         headers.insert("etag", "\"1\"".parse().expect("header"));
         let link = Link { url: "https://example.org/b".into(), rel: Some("nofollow".into()) };
+        let fetched = Fetched {
+            status: 200,
+            headers,
+            body: Bytes::new(),
+            started: "2026-11-21T02:00:00.123999Z".parse().expect("time"),
+            duration: Duration::from_micros(41_900),
+            ip: Some([127, 0, 0, 1].into()),
+            protocol: Protocol::Http2,
+        };
+        let trail = vec!["http://www.example.org/".into()];
+        let request = Request { trail, attempt: 1, ..request("https://www.example.org/a") };
         Visit {
-            request: Request {
-                trail: vec!["http://www.example.org/".into()],
-                attempt: 1,
-                ..request("https://www.example.org/a")
-            },
-            ending: Ending::plain(Outcome::Ok),
-            fetched: Some(Fetched {
-                status: 200,
-                headers,
-                body: Bytes::new(),
-                started: "2026-11-21T02:00:00.123999Z".parse().expect("time"),
-                duration: Duration::from_micros(41_900),
-                ip: Some([127, 0, 0, 1].into()),
-                protocol: Protocol::Http2,
-            }),
             wire_bytes: 7,
             body: Some(Body { bytes: Bytes::new(), length: 12, digest: "blake3:00".into() }),
             parsed: Some(Parsed {
@@ -309,8 +303,7 @@ mod tests {
                 charset: Some(Charset { name: "UTF-8", source: CharsetSource::Header }),
                 ..Parsed::default()
             }),
-            parse_us: 0,
-            admits: Vec::new(),
+            ..Visit::answered(request, fetched, Ending::plain(Outcome::Ok))
         }
     }
 
@@ -374,13 +367,15 @@ mod tests {
     fn an_outcome_line_names_how_it_ended() {
         let line =
             |visit: &Visit| serde_json::to_value(OutcomeLine::from_visit(&origin(), visit)).expect("line");
-        let mut redirect = failed(Ending::plain(Outcome::Redirected));
+        let Visit { request: asked, fetched, began, .. } = page();
+        let fetched = Fetched { status: 301, ..fetched.expect("a page has an answer") };
+        let asked = Request { trail: Vec::new(), attempt: 0, ..asked };
+        let mut redirect = Visit::answered(asked, fetched, Ending::plain(Outcome::Redirected));
         redirect.admits = vec![request("https://example.org/b")];
-        redirect.fetched = page().fetched.map(|fetched| Fetched { status: 301, ..fetched });
         assert_eq!(
             line(&redirect),
             json!({
-                "schema_version": 1, "run_id": "20261121T020000Z-7f3a", "url": "https://example.org/a",
+                "schema_version": 1, "run_id": "20261121T020000Z-7f3a", "url": "https://www.example.org/a",
                 "url_key": redirect.request.key.to_string(), "source_id": "seeds",
                 "outcome": "redirected", "reason": null, "rule": null, "status": 301, "stage": null,
                 "target": "https://example.org/b", "discovered_from": null, "attempts": 1,
@@ -388,6 +383,7 @@ mod tests {
             })
         );
         let timeout = failed(Failure::new(Stage::Connect, Outcome::Timeout, "after 10 s").into());
+        let timeout = Visit { began, ..timeout };
         assert_eq!((&line(&timeout)["stage"], &line(&timeout)["attempts"]), (&json!("connect"), &json!(1)));
         let refused = line(&failed(Ending::because(Outcome::InvalidUrl, "not a URL")));
         assert_eq!((&refused["attempts"], &refused["reason"]), (&json!(0), &json!("not a URL")));

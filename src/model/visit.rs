@@ -1,6 +1,7 @@
 //! One page's life, as it reaches the commit point.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::fetched::{Failure, Fetched};
 use super::outcome::Outcome;
@@ -56,6 +57,8 @@ pub struct Visit {
     pub request: Request,
     /// How it ended.
     pub ending: Ending,
+    /// When the fetch began; none if nothing was asked for.
+    pub began: Option<Timestamp>,
     /// The answer, if there was one. Its raw body may have been dropped.
     pub fetched: Option<Fetched>,
     /// Bytes of the body as they came over the wire, noted before the raw body was dropped.
@@ -74,6 +77,7 @@ impl Visit {
     /// A URL that is refused before anything is fetched.
     pub fn refused(request: Request, ending: Ending) -> Self {
         Self {
+            began: None,
             request,
             ending,
             fetched: None,
@@ -87,7 +91,7 @@ impl Visit {
 
     /// A URL that was answered.
     pub fn answered(request: Request, fetched: Fetched, ending: Ending) -> Self {
-        Self { fetched: Some(fetched), ..Self::refused(request, ending) }
+        Self { began: Some(fetched.started), fetched: Some(fetched), ..Self::refused(request, ending) }
     }
 
     /// About how many bytes of memory it holds: the body, if it is kept, and the links, which are the rest of it.

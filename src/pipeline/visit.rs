@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use url::Url;
 
 use super::commit::Committer;
@@ -42,7 +43,7 @@ pub struct Tools {
 /// A lease after its fetch.
 pub enum Hop {
     /// There is an answer or a failure.
-    Done(Request, Box<Result<Fetched, Failure>>, Held),
+    Done(Request, Box<Result<Fetched, (Failure, Timestamp)>>, Held),
     /// Abandoned, or to be tried again.
     PutBack(Request),
 }
@@ -61,18 +62,18 @@ pub enum Flow {
 pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
     let slot = tools.frontier.slot(&lease.request.host);
     let request = lease.request;
-    let again = request.clone();
+    let (again, began) = (request.clone(), Timestamp::now());
     let task = tokio::spawn(async move {
         let _slot = slot;
         tokio::select! {
             biased;
-            result = tools.fetcher.fetch(&request) => tools.fetched(request, result),
+            result = tools.fetcher.fetch(&request) => tools.fetched(request, began, result),
             () = tools.stop.dropping() => Hop::PutBack(request),
         }
     });
     match task.await {
         Ok(hop) => hop,
-        Err(error) => Hop::Done(again, Box::new(Err(internal(&error.to_string()))), Held::none()),
+        Err(error) => Hop::Done(again, Box::new(Err((internal(&error.to_string()), began))), Held::none()),
     }
 }
 
@@ -83,7 +84,10 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         Hop::Done(request, result, held) => (request, result, held),
     };
     let fetched = match *result {
-        Err(failure) => return vec![settled(Visit::refused(request, failure.into()), None)],
+        Err((failure, began)) => {
+            let visit = Visit { began: Some(began), ..Visit::refused(request, failure.into()) };
+            return vec![settled(visit, None)];
+        }
         Ok(fetched) => fetched,
     };
     match judge(&request, &fetched, tools.max_redirects) {
@@ -96,17 +100,18 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     {
         tracing::warn!(%error, url = request.url, "cannot note the page that is parsed next");
     }
-    let again = request.clone();
+    let (again, began) = (request.clone(), Some(fetched.started));
     let (max_body, keep_bodies) = (tools.max_body, tools.keep_bodies);
     let read = tools.parsers.run(move || read(request, fetched, max_body, keep_bodies)).await;
-    let visit = read.unwrap_or_else(|Panicked(why)| Visit::refused(again, internal(&why).into()));
+    let visit =
+        read.unwrap_or_else(|Panicked(why)| Visit { began, ..Visit::refused(again, internal(&why).into()) });
     held.set(visit.weight());
     vec![settled(visit, Some(held))]
 }
 
 impl Tools {
     /// A broken connection gives another try; everything else goes on.
-    fn fetched(&self, mut request: Request, result: Result<Fetched, Failure>) -> Hop {
+    fn fetched(&self, mut request: Request, began: Timestamp, result: Result<Fetched, Failure>) -> Hop {
         match result {
             Err(failure) if request.attempt < self.max_retries && fetch::is_transient(&failure) => {
                 tracing::debug!(url = request.url, cause = failure.cause.name(), "trying again");
@@ -115,7 +120,11 @@ impl Tools {
             }
             result => {
                 let bytes = result.as_ref().map_or(0, |fetched| fetched.body.len() as u64);
-                Hop::Done(request, Box::new(result), self.frontier.gauge.hold(bytes))
+                Hop::Done(
+                    request,
+                    Box::new(result.map_err(|failure| (failure, began))),
+                    self.frontier.gauge.hold(bytes),
+                )
             }
         }
     }
