@@ -33,7 +33,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     };
     let job = &loaded.config.job;
     let found = Lookup::open(&job.state_dir).and_then(|lookup| {
-        let Some(lookup) = lookup else { return Ok(None) };
+        let Some(mut lookup) = lookup else { return Ok(None) };
         let found = lookup.get(UrlKey::of(&url))?;
         lookup.close()?;
         Ok(found)

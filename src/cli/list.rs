@@ -28,7 +28,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Ok(loaded) => loaded,
         Err(errors) => return report.error(Exit::InvalidConfig, &errors),
     };
-    let lookup = match Lookup::open(&loaded.config.job.state_dir) {
+    let mut lookup = match Lookup::open(&loaded.config.job.state_dir) {
         Ok(Some(lookup)) => lookup,
         Ok(None) => {
             let job = &loaded.config.job.name;

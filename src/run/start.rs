@@ -130,11 +130,15 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
         return Err(StoreError::no_beginning(journal.path()).into());
     };
     let before = serde_json::from_str(&begin.sealed).unwrap_or(Value::Null);
-    let difference = differences(&before, &sealed(config));
-    if !difference.is_empty() && replay.finish.is_none() {
+    let dir = RunDir::new(&config.job.output_dir, &begin.run_id);
+    let mut difference = differences(&before, &sealed(config));
+    if replay.finish.is_some() {
+        // What is only to be published has no use for sources any more; a sink must still name its files.
+        difference.retain(|line| line.starts_with("  `sinks") && dir.partial().exists());
+    }
+    if !difference.is_empty() {
         return Err(RunError::Changed { run_id: begin.run_id, difference: difference.join("\n") });
     }
-    let dir = RunDir::new(&config.job.output_dir, &begin.run_id);
     if replay.finish.is_none() && replay.positions.is_empty() {
         dir.create()?;
     } else if !dir.partial().exists() && (replay.finish.is_none() || !dir.is_renamed()) {
@@ -192,10 +196,10 @@ fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunE
 fn sealed(config: &Config) -> Value {
     json!({
         "job": { "name": config.job.name },
-        "sources": config.sources,
         "sinks": config.sinks,
         "records": config.records,
         "http": { "max_body": config.http.max_body, "max_redirects": config.http.max_redirects },
+        "sources": config.sources,
     })
 }
 

@@ -166,3 +166,23 @@ fn an_ended_run_is_published_without_its_seeds() {
     crawl.run().expect(0);
     crawl.verify_exact(&urls);
 }
+
+#[test]
+fn an_ended_run_is_published_with_the_sinks_it_had() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let (_site, urls) = Site::with_pages(6, Duration::ZERO);
+    let crawl = Crawl::over(&urls).sink("id = 'pages'\ntype = 'pages'");
+    let crawl = crawl.env("TRAWL_CRASH_AT", "publish.finished");
+    assert!(crawl.run().was_killed());
+    let crawl = crawl.without_env();
+    // A manifest without the files of a sink that was taken out would be wrong.
+    let other = fs::read_to_string(crawl.path("config.toml")).unwrap().replace("'pages'", "'other'");
+    let other = other.replace("id = \"pages\"", "id = \"other\"");
+    fs::write(crawl.path("other.toml"), other).unwrap();
+    crawl.trawl(&["run", "other.toml"]).expect(78).says("sinks");
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
+    crawl.trawl(&["verify"]).expect(0);
+}
