@@ -41,21 +41,10 @@ pub struct Request {
 impl Request {
     /// A seed of a source, from a URL in canonical form.
     pub fn seed(url: &Url, source: &str) -> Self {
-        Self {
-            url: url.as_str().to_owned(),
-            key: UrlKey::of(url.as_str()),
-            host: host_key(url),
-            source: source.to_owned(),
-            depth: 0,
-            discovered_from: None,
-            trail: Vec::new(),
-            base_url: None,
-            attempt: 0,
-            role: Role::Page,
-        }
+        Self { host: host_key(url), ..Self::unusable(url.as_str(), source) }
     }
 
-    /// A request for raw text that is no URL: it can only be refused.
+    /// A request for raw text that is no URL: without a host, it can only be refused.
     pub fn unusable(raw: &str, source: &str) -> Self {
         Self {
             url: raw.to_owned(),
