@@ -49,9 +49,9 @@ fn a_good_config_says_what_a_run_would_do_and_leaves_nothing_behind() {
         stdout(&output).replace(&*home.path().to_string_lossy(), "HOME"),
         "HOME/config.toml is valid\n\
          job    t\n\
-         read   u: URLs of the config (1 seeds)\n\
-         ask    64 at once, 2 of them one host; 1s between two requests to one host\n\
-         stop   after 5 URLs\n\
+         read   u: URLs of the config (1 seed)\n\
+         ask    64 at once, one host 2 at once; 1s between two requests to one host\n\
+         stop   after 5 pages\n\
          write  records, outcomes to HOME/data/out/t/latest\n\
          keep   HOME/data/store/t\n"
     );
@@ -180,7 +180,7 @@ fn the_surroundings_are_looked_at() {
          error: config.toml:18:11: `http.ca_file`: `HOME/config.toml` holds no certificate\n\
          hint: a PEM file begins `-----BEGIN CERTIFICATE-----`\n\
          error: config.toml:11:8: source `l`: cannot read `HOME/no.txt`: No such file or directory (os error 2)\n\
-         error: config.toml:15:10: source `f`: cannot read `HOME/no`: No such file or directory (os error 2)\n",
+         warning: config.toml:14:6: source `f` gives no URL\n",
     );
     check(
         &GOOD.replace("name = \"t\"", "name = \"t\"\noutput_dir = \"config.toml/out\""),
@@ -213,6 +213,84 @@ fn bad_seeds_and_bad_manners_are_warnings() {
         stderr(&output)
             .contains("warning: --set politeness.host_delay=0s: `politeness.host_delay` is nothing")
     );
+}
+
+#[test]
+fn seeds_of_lists_and_files_are_counted_and_the_first_bad_ones_named() {
+    let config = "config_version = 1\n[job]\nname = \"t\"\n[[sources]]\ntype = \"list\"\nid = \"l\"\npath = \"l.txt\"\n\
+        [[sources]]\ntype = \"files\"\nid = \"f\"\npaths = [\"*.html\", \"gone.html\"]\n";
+    let home = home(config);
+    std::fs::write(home.path().join("l.txt"), "http://127.0.0.1/\n\u{1b}[31m\nhttp://127.0.0.1/2\n")
+        .expect("list");
+    std::fs::write(home.path().join("a.html"), "").expect("page");
+    let output = trawl(home.path(), &["validate"]);
+    let said = stderr(&output).replace(&*home.path().to_string_lossy(), "HOME");
+    assert_eq!(
+        said,
+        "warning: l.txt:2: `\\u{1b}[31m`: not a URL: relative URL without a base\n\
+         warning: config.toml:11:20: `file://HOME/gone.html`: No such file or directory (os error 2)\n"
+    );
+    let found = stdout(&output);
+    assert!(found.contains("l.txt (2 seeds, 1 more is of no use)\n"), "{found}");
+    assert!(found.contains("gone.html (1 seed, 1 more is of no use)\n"), "{found}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_list_that_a_run_would_refuse_is_refused() {
+    let home = home(&format!(
+        "{GOOD}[[sources]]\ntype = \"list\"\nid = \"l\"\npath = \"l.csv\"\ncolumn = \"link\"\n"
+    ));
+    std::fs::write(home.path().join("l.csv"), "url,x\n").expect("list");
+    let output = trawl(home.path(), &["validate"]);
+    assert!(stderr(&output).contains("has no column `link`; it has `url`, `x`"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(78));
+}
+
+#[test]
+fn a_folder_of_any_name_can_hold_a_config() {
+    let home = tempfile::tempdir().expect("folder");
+    let odd = home.path().join("a[b]{c");
+    std::fs::create_dir_all(odd.join("docs")).expect("folder");
+    std::fs::write(odd.join("docs/x.html"), "<title>x</title>").expect("page");
+    let config = "config_version = 1\n[job]\nname = \"t\"\n[[sources]]\ntype = \"files\"\nid = \"f\"\n\
+        paths = [\"docs/*.html\"]\n";
+    std::fs::write(odd.join("config.toml"), config).expect("config");
+    let output = trawl(home.path(), &["validate", "a[b]{c/config.toml"]);
+    assert!(stdout(&output).contains("(1 seed)"), "{}{}", stdout(&output), stderr(&output));
+    let output = trawl(home.path(), &["run", "a[b]{c/config.toml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn folders_of_sinks_do_not_overlap() {
+    for (other, said) in [
+        ("a", "two sinks write to the folder `a`"),
+        ("a/b", "the folders `a` and `a/b` of two sinks overlap"),
+        ("a//./", "two sinks write to the folder `a`"),
+    ] {
+        let sinks = format!(
+            "[[sinks]]\ntype=\"pages\"\nid=\"a\"\n[[sinks]]\ntype=\"pages\"\nid=\"z\"\npath=\"{other}\"\n"
+        );
+        let home = home(&format!("{GOOD}{sinks}"));
+        let output = trawl(home.path(), &["validate"]);
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(78));
+    }
+}
+
+#[test]
+fn a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated() {
+    for proxy in ["http://me:hunter2@127.0.0.1:9", "gopher://me:hunter2@127.0.0.1:9"] {
+        let home = home(&format!("{GOOD}[log]\nlevel = \"info\"\n"));
+        let output = trawl(home.path(), &["validate", "--set", &format!("http.proxy={proxy}")]);
+        assert!(stderr(&output).contains("`http.proxy`"), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(78));
+        let config = format!("{GOOD}[http]\nproxy = \"{proxy}\"\n");
+        std::fs::write(home.path().join("config.toml"), config).expect("config");
+        let json = trawl(home.path(), &["validate", "--json"]);
+        assert!(!stdout(&json).contains("hunter2"), "{}", stdout(&json));
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::args::{ConfigArgs, Global};
 use super::report::Report;
+use crate::config::shown;
 use crate::model::{Span, UrlError, UrlKey, canonical, canonical_file};
 use crate::run::{Exit, RunDir};
 use crate::store::{Found, Lookup};
@@ -29,7 +30,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     };
     let url = match meant(&args.url) {
         Ok(url) => url,
-        Err(error) => return report.error(Exit::Usage, &format!("`{}` {error}", args.url)),
+        Err(error) => return report.error(Exit::Usage, &format!("`{}`: {error}", shown(&args.url))),
     };
     let job = &loaded.config.job;
     let found = Lookup::open(&job.state_dir).and_then(|lookup| {
@@ -42,7 +43,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Err(error) => report.error(Exit::Io, &error),
         Ok(None) => {
             let hint = format!("hint: `trawl list` shows what job `{}` has records of", job.name);
-            report.error(Exit::Error, &format!("no record of `{url}`\n{hint}"))
+            report.error(Exit::Error, &format!("no record of `{}`\n{hint}", shown(&url)))
         }
         Ok(Some(found)) => match record(&job.output_dir, &found) {
             Ok(record) => report.result(Exit::Complete, |out| writeln!(out, "{record:#}")),

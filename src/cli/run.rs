@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(long)]
     fresh: bool,
     /// End after so many pages; the same as `--set limits.max_pages=N`
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Use one source only
     #[arg(long, value_name = "ID")]
@@ -48,7 +48,8 @@ pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
     };
     match run::run(&job) {
         Ok(ended) => {
-            if ended.summary.is_empty() {
+            // Nobody has to look an exit code up; a run that is complete says so by its summary.
+            if ended.exit != Exit::Complete {
                 Report::note(&format_args!("{}: {}", ended.place.display(), ended.exit.about()));
             }
             report.result(ended.exit, |out| out.write_all(ended.summary.as_bytes()))

@@ -6,9 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::args::{ConfigArgs, Global};
 use super::report::Report;
-use crate::config::{Config, ConfigErrors, Finding, Loaded, Survey, Weight, survey};
+use crate::config::{Config, ConfigErrors, Finding, Loaded, Seeds, Survey, Weight, survey};
 use crate::run::Exit;
-use crate::sink;
 use crate::source;
 
 /// Arguments of `trawl validate`.
@@ -75,18 +74,21 @@ fn describe(out: &mut dyn Write, loaded: &Loaded, survey: &Survey, exit: Exit) -
     }
     writeln!(
         out,
-        "ask    {} at once, {} of them one host; {} between two requests to one host",
+        "ask    {} at once, one host {} at once; {} between two requests to one host",
         politeness.max_concurrency, politeness.host_concurrency, politeness.host_delay
     )?;
-    let pages = limits.max_pages.map(|pages| format!("after {pages} URLs"));
+    let pages = limits.max_pages.map(|pages| format!("after {pages} pages"));
     let time = limits.max_duration.map(|time| format!("after {time}"));
     let ends: Vec<String> = pages.into_iter().chain(time).collect();
     let ends = if ends.is_empty() { "when all is done".to_owned() } else { ends.join(" or ") };
     writeln!(out, "stop   {ends}")?;
     let mut outputs = vec!["records", "outcomes"];
-    outputs.extend(sinks.iter().map(|settings| match settings {
-        sink::Settings::Pages(pages) => pages.path.as_deref().unwrap_or(&pages.id),
-    }));
+    let folders: Vec<String> = sinks
+        .iter()
+        .filter_map(|settings| settings.folder().ok())
+        .map(|folder| folder.display().to_string())
+        .collect();
+    outputs.extend(folders.iter().map(String::as_str));
     writeln!(out, "write  {} to {}", outputs.join(", "), job.output_dir.join("latest").display())?;
     writeln!(out, "keep   {}", job.state_dir.display())
 }
@@ -95,20 +97,26 @@ fn describe(out: &mut dyn Write, loaded: &Loaded, survey: &Survey, exit: Exit) -
 fn read(settings: &source::Settings, survey: &Survey) -> String {
     let what = match settings {
         source::Settings::Urls(_) => "URLs of the config".to_owned(),
-        source::Settings::List(list) if list.path.as_os_str() == "-" => {
-            "the list on standard input".to_owned()
-        }
+        source::Settings::List(list) if list.is_stdin() => "the list on standard input".to_owned(),
         source::Settings::List(list) => format!("the list {}", list.path.display()),
         source::Settings::Files(files) => {
             let paths: Vec<String> = files.paths.iter().map(|path| path.display().to_string()).collect();
             format!("files: {}", paths.join(", "))
         }
     };
-    let seeds = survey.seeds.get(settings.id()).map(|seeds| match seeds.bad {
-        0 => format!(" ({} seeds)", seeds.good),
-        bad => format!(" ({} seeds, {bad} that are no URL)", seeds.good),
-    });
+    let seeds = survey.seeds.get(settings.id()).map(|seeds| format!(" ({})", count(seeds)));
     format!("{}: {what}{}", settings.id(), seeds.unwrap_or_default())
+}
+
+/// `1 seed`, `3 seeds, 2 more are of no use`.
+fn count(Seeds { good, bad, more }: &Seeds) -> String {
+    let least = if *more { "more than " } else { "" };
+    let noun = if *good == 1 && !more { "seed" } else { "seeds" };
+    match bad {
+        0 => format!("{least}{good} {noun}"),
+        1 => format!("{least}{good} {noun}, 1 more is of no use"),
+        bad => format!("{least}{good} {noun}, {bad} more are of no use"),
+    }
 }
 
 fn print_json(value: &Json, exit: Exit, report: &Report) -> Exit {

@@ -1,18 +1,18 @@
 //! What the schema cannot say: names that must be safe, addresses that must parse, keys that need each
-//! other. Fills in what depends on other keys. Looks at the config alone, not at its surroundings.
+//! other. Asks the rooms where a rule is theirs. Fills in what depends on other keys. Of the surroundings it
+//! sees only which paths exist, since those are no globs.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Component, Path};
+use std::path::{Path, PathBuf};
 
-use http::{HeaderName, HeaderValue};
-use url::Url;
+use http::HeaderValue;
 
 use super::problem::Problem;
 use super::text::{Texts, shown};
 use super::walk::{Places, join};
 use super::{Config, Host};
-use crate::fetch::PrivateNetworks;
+use crate::fetch::{self, PrivateNetworks};
 use crate::model::{canonical, host_key};
 use crate::secret::Text;
 use crate::sink;
@@ -20,22 +20,8 @@ use crate::source;
 
 /// Longest name of a job, source or sink.
 const LONGEST_NAME: usize = 64;
-/// What every run directory has, so that no sink may take it.
-const RESERVED: [&str; 8] = [
-    "records",
-    "outcomes",
-    "manifest.json",
-    "summary.json",
-    "status.json",
-    "config.toml",
-    "run.log.jsonl",
-    "_SUCCESS",
-];
-/// Headers that belong to the connection or to the framing of a message.
-const OWN_HEADERS: [&str; 7] =
-    ["host", "connection", "content-length", "te", "trailer", "transfer-encoding", "upgrade"];
-/// Schemes of proxies.
-const PROXIES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+/// Ids of the outputs that every run has.
+const OWN_SINKS: [&str; 2] = ["records", "outcomes"];
 
 /// Something wrong with a key.
 pub struct Wrong {
@@ -110,17 +96,11 @@ fn http(config: &Config, wrongs: &mut Vec<Wrong>) {
     }
     headers("http.headers", &http.headers, wrongs);
     if let Some(Text::Plain(proxy)) = &http.proxy {
-        let is_proxy =
-            |url: Url| PROXIES.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty());
-        if !Url::parse(proxy).is_ok_and(is_proxy) {
-            let what = format!("`http.proxy`: `{}` is no address of a proxy", shown(proxy));
-            let hint = "write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"";
-            wrongs.push(Wrong::new("http.proxy", On::Value, what).hint(hint));
-        }
+        check_proxy(proxy, wrongs);
     }
     if let PrivateNetworks::Some(networks) = &http.allow_private_networks {
         for (index, network) in networks.iter().enumerate() {
-            let Err(why) = check_network(network) else { continue };
+            let Err(why) = fetch::check_network(network) else { continue };
             let key = format!("http.allow_private_networks[{index}]");
             let what = format!("`{}` is no network: {why}", shown(network));
             wrongs.push(
@@ -130,8 +110,8 @@ fn http(config: &Config, wrongs: &mut Vec<Wrong>) {
     }
     for (host, addresses) in &http.resolve {
         let key = join("http.resolve", host);
-        if host_of(host).is_none_or(|known| known != host.to_ascii_lowercase() || known.contains(':')) {
-            let what = format!("`{}` is no plain host name", shown(host));
+        if let Err(why) = fetch::check_resolved(host) {
+            let what = format!("`{}` {why}", shown(host));
             wrongs.push(Wrong::new(&*key, On::Key, what).hint("write it without scheme, port and path"));
         }
         if addresses.is_empty() {
@@ -147,15 +127,29 @@ fn http(config: &Config, wrongs: &mut Vec<Wrong>) {
     }
 }
 
+/// A proxy written out in the config. What stands there may hold a password, so it is not repeated.
+fn check_proxy(proxy: &str, wrongs: &mut Vec<Wrong>) {
+    let wrong = |what: String| Wrong::new("http.proxy", On::Value, what);
+    match fetch::check_proxy(proxy) {
+        Err(why) => {
+            let hint = "write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"";
+            wrongs.push(wrong(format!("`http.proxy` is no address of a proxy: {why}")).hint(hint));
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            let hint =
+                "give the whole address as a reference: `proxy = { env = \"NAME\" }` or `{ file = \"...\" }`";
+            wrongs.push(wrong("`http.proxy` holds credentials in plain text".to_owned()).hint(hint));
+        }
+        Ok(_) => {}
+    }
+}
+
 fn headers(table: &str, headers: &BTreeMap<String, Text>, wrongs: &mut Vec<Wrong>) {
     for (name, value) in headers {
         let key = join(table, name);
-        if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            let what = format!("`{}` is no name of a header", shown(name));
-            wrongs.push(Wrong::new(&*key, On::Key, what).hint("write for example `Accept-Language`"));
-        } else if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            let what = format!("the header `{name}` belongs to the connection, which trawl makes itself");
-            wrongs.push(Wrong::new(&*key, On::Key, what));
+        if let Err((why, hint)) = fetch::check_header(name) {
+            let what = format!("`{}` {why}", shown(name));
+            wrongs.push(Wrong::new(&*key, On::Key, what).hint(hint));
         }
         if matches!(value, Text::Plain(value) if HeaderValue::from_bytes(value.as_bytes()).is_err()) {
             let what = format!("`{key}` holds a character that no header may have");
@@ -226,13 +220,12 @@ fn sources(config: &Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
                 }
             }
             source::Settings::List(list) => {
-                let format = list.format.unwrap_or_else(|| list_format(&list.path));
-                if format != source::list::Format::Lines && list.column.is_none() {
+                if list.format() != source::list::Format::Lines && list.column.is_none() {
                     let what = format!("`column` is missing in the source `{}`", shown(&list.id));
                     let hint = "CSV and JSON Lines need the name of the column or key that holds the URL: `column = \"url\"`";
                     wrongs.push(Wrong::new(format!("{key}.path"), On::Value, what).hint(hint));
                 }
-                if list.path == Path::new("-") {
+                if list.is_stdin() {
                     if reads_stdin {
                         let what = "two sources read standard input";
                         wrongs.push(Wrong::new(format!("{key}.path"), On::Value, what));
@@ -245,25 +238,14 @@ fn sources(config: &Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
     }
 }
 
-/// How a list is written, by its name, where the config does not say.
-fn list_format(path: &Path) -> source::list::Format {
-    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-    match ending.to_str() {
-        Some("csv") => source::list::Format::Csv,
-        Some("jsonl" | "ndjson") => source::list::Format::Jsonl,
-        _ => source::list::Format::Lines,
-    }
-}
-
 fn check_files(key: &str, files: &source::files::Settings, folder: &Path, wrongs: &mut Vec<Wrong>) {
     if files.paths.is_empty() {
         wrongs.push(Wrong::new(format!("{key}.paths"), On::Value, "a source without any path"));
     }
     for (index, path) in files.paths.iter().enumerate() {
-        // The folder of the config is no pattern, whatever its name.
-        let glob = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
-        if let Err(error) = globset::Glob::new(&glob) {
-            let what = format!("`{}` is no glob: {}", shown(&glob), error.kind());
+        if let Err(why) = source::files::check_path(path) {
+            let path = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+            let what = format!("`{}` {why}", shown(&path));
             wrongs.push(Wrong::new(format!("{key}.paths[{index}]"), On::Value, what));
         }
     }
@@ -274,30 +256,27 @@ fn check_files(key: &str, files: &source::files::Settings, folder: &Path, wrongs
 }
 
 fn sinks(config: &Config, wrongs: &mut Vec<Wrong>) {
-    let ids = config.sinks.iter().map(|settings| match settings {
-        sink::Settings::Pages(pages) => pages.id.as_str(),
-    });
-    unique("sinks", ids, wrongs);
-    let mut folders: Vec<&str> = Vec::new();
+    unique("sinks", config.sinks.iter().map(sink::Settings::id), wrongs);
+    let mut folders: Vec<PathBuf> = Vec::new();
     for (index, settings) in config.sinks.iter().enumerate() {
         let sink::Settings::Pages(pages) = settings;
-        let (key, folder) = match &pages.path {
-            Some(path) => ("path", path.as_str()),
-            None => ("id", pages.id.as_str()),
+        let key = format!("sinks[{index}].{}", if pages.path.is_some() { "path" } else { "id" });
+        let folder = match settings.folder() {
+            Ok(folder) => folder,
+            Err(what) => {
+                wrongs.push(Wrong::new(key, On::Value, what));
+                continue;
+            }
         };
-        let folder = folder.trim_end_matches('/');
-        let key = format!("sinks[{index}].{key}");
-        let parts: Vec<Component<'_>> = Path::new(folder).components().collect();
-        let is_plain = |part: &Component<'_>| matches!(part, Component::Normal(name) if name.to_str().is_some_and(|name| safe_name(name).is_ok()));
-        if parts.is_empty() || !parts.iter().all(is_plain) {
-            let what = format!("`{}` is no folder within the run directory", shown(folder));
-            let hint = "write a relative path without `..`: letters, digits, `.`, `_` and `-`";
-            wrongs.push(Wrong::new(key, On::Value, what).hint(hint));
-        } else if RESERVED.iter().any(|name| parts[0] == Component::Normal(name.as_ref())) {
-            let what = format!("`{folder}` is taken by what every run writes");
-            wrongs.push(Wrong::new(key, On::Value, what).hint("choose another name"));
-        } else if folders.contains(&folder) {
-            wrongs.push(Wrong::new(key, On::Value, format!("two sinks write to the folder `{folder}`")));
+        // A sink removes what it did not write, so nothing of another one may stand in its folder.
+        let overlaps = |other: &&PathBuf| other.starts_with(&folder) || folder.starts_with(other);
+        if let Some(other) = folders.iter().find(overlaps) {
+            let what = if *other == folder {
+                format!("two sinks write to the folder `{}`", folder.display())
+            } else {
+                format!("the folders `{}` and `{}` of two sinks overlap", other.display(), folder.display())
+            };
+            wrongs.push(Wrong::new(key, On::Value, what).hint("give each a folder of its own"));
         }
         folders.push(folder);
     }
@@ -313,7 +292,7 @@ fn unique<'a>(list: &str, ids: impl Iterator<Item = &'a str>, wrongs: &mut Vec<W
         } else if let Some(first) = seen.iter().position(|other| *other == id) {
             let what = format!("`{id}` is already the id of {list}[{first}]");
             wrongs.push(Wrong::new(key, On::Value, what).hint("give each an id of its own"));
-        } else if list == "sinks" && RESERVED[..2].contains(&id) {
+        } else if list == "sinks" && OWN_SINKS.contains(&id) {
             let what = format!("`{id}` is the id of an output that every run has");
             wrongs.push(Wrong::new(key, On::Value, what).hint("choose another id"));
         }
@@ -337,40 +316,9 @@ fn safe_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a text is a network in CIDR form, or a single address.
-fn check_network(text: &str) -> Result<(), &'static str> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let (address, width) = match address.parse() {
-        Ok(IpAddr::V4(v4)) => (u128::from(u32::from(v4)), 32),
-        Ok(IpAddr::V6(v6)) => (u128::from(v6), 128),
-        Err(_) => return Err("it does not begin with an IP address"),
-    };
-    let Some(bits) = bits else { return Ok(()) };
-    let bits: u32 = match bits.parse() {
-        Ok(length) if length <= width && bits.bytes().all(|b| b.is_ascii_digit()) => length,
-        _ => return Err("its prefix is no number that fits the address"),
-    };
-    match address.checked_shl(128 - width + bits) {
-        Some(rest) if rest != 0 => Err("bits are set behind its prefix"),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_are_told_from_what_only_looks_like_one() {
-        for good in ["10.0.0.0/8", "0.0.0.0/0", "::/0", "::1", "127.0.0.1/32", "fd00::/8", "::1/128"] {
-            assert_eq!(check_network(good), Ok(()), "{good}");
-        }
-        for bad in
-            ["10.0.0.1/8", "fd00::1/8", "1.2.3.4/0", "10.0.0.0/33", "::/129", "::/+1", "::/", "10/8", "x", ""]
-        {
-            assert!(check_network(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn hosts_come_to_one_form() {
@@ -390,8 +338,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_a_name_a_host_and_a_network_or_not(text in "\\PC{0,30}|[0-9a-f:./+]{0,30}") {
-            let (_, _) = (check_network(&text), host_of(&text));
+        fn any_text_is_a_name_and_a_host_or_not(text in "\\PC{0,30}|[0-9a-f:./+]{0,30}") {
+            let _ = host_of(&text);
             // A name that is safe is one folder, whatever the system makes of paths.
             if safe_name(&text).is_ok() {
                 proptest::prop_assert_eq!(Path::new(&text).components().count(), 1);

@@ -31,7 +31,8 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// URLs that one run fetches at most; without it, all there are.
+    /// Pages with a record that one run yields at most; without it, all there are. URLs that end otherwise, such
+    /// as redirects and failures, do not count.
     pub max_pages: Option<NonZeroU64>,
     /// How long one run may fetch; without it, until all is done.
     pub max_duration: Option<Time>,

@@ -278,15 +278,15 @@ mod tests {
         check("http.user_agent = ''", "3:19: `http.user_agent` must be some text, without line ends");
         check(
             "http.proxy = 'x'",
-            "3:14: `http.proxy`: `x` is no address of a proxy | write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"",
+            "3:14: `http.proxy` is no address of a proxy: relative URL without a base | write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"",
         );
         check(
             "http.allow_private_networks = ['::1', '10.0.0.0/33']",
-            "3:39: `10.0.0.0/33` is no network: its prefix is no number that fits the address | write for example \"10.1.0.0/16\" or \"::1/128\"",
+            "3:39: `10.0.0.0/33` is no network: its prefix is longer than the address | write for example \"10.1.0.0/16\" or \"::1/128\"",
         );
         check(
             "http.resolve = { 'a:1' = ['::1'] }",
-            "3:18: `a:1` is no plain host name | write it without scheme, port and path",
+            "3:18: `a:1` is not the name of a host | write it without scheme, port and path",
         );
         check(
             "http.resolve = { a = ['b'] }",
@@ -295,11 +295,11 @@ mod tests {
         check("http.resolve = { a = [] }", "3:22: `http.resolve.a` names no address");
         check(
             "http.headers = { 'a b' = 'x' }",
-            "3:18: `a b` is no name of a header | write for example `Accept-Language`",
+            "3:18: `a b` is not the name of a header | a name has letters, digits and `-` only, such as `Accept-Language`",
         );
         check(
             "http.headers = { Host = 'x' }",
-            "3:18: the header `Host` belongs to the connection, which trawl makes itself",
+            "3:18: `Host` is a header that belongs to the connection | leave it out; to reach a host at another address use `http.resolve`",
         );
         check(
             "hosts.a.headers = { b = \"x\\u0007\" }",
@@ -326,7 +326,7 @@ mod tests {
             |id: &str, path: &str| format!("sinks = [{{ type = 'pages', id = '{id}', path = '{path}' }}]");
         let no_folder = |path: &str| {
             format!(
-                "3:45: `{path}` is no folder within the run directory | write a relative path without `..`: letters, digits, `.`, `_` and `-`"
+                "3:45: `{path}` is not a folder inside the run directory, such as `pages`: letters, digits, `.`, `_` and `-`"
             )
         };
         for path in ["../x", "/x", "a/../b", "a b", ".x", ""] {
@@ -334,7 +334,7 @@ mod tests {
         }
         check(
             &sink("p", "outcomes/x"),
-            "3:45: `outcomes/x` is taken by what every run writes | choose another name",
+            "3:45: `outcomes/x` is taken by what every run writes; choose another `path`",
         );
         check(
             &sink("records", "x"),
@@ -343,7 +343,7 @@ mod tests {
         check(&sink("a/b", "x"), "3:33: `id` may hold letters, digits, `.`, `_` and `-` only: `a/b`");
         check(
             "sinks = [{ type = 'pages', id = 'a' }, { type = 'pages', id = 'b', path = 'a/' }]",
-            "3:75: two sinks write to the folder `a`",
+            "3:75: two sinks write to the folder `a` | give each a folder of its own",
         );
     }
 
@@ -380,7 +380,7 @@ mod tests {
         );
         check_sources(
             "{ type = 'files', id = 'a', paths = ['x/[a'], base_url = 'ftp://x/' }",
-            "3:49: `x/[a` is no glob: unclosed character class; missing ']'\n3:69: `base_url`: scheme `ftp` cannot be fetched, only http, https and, from a `files` source, file | write for example \"https://docs.example.org/\"",
+            "3:49: `x/[a` is not a glob: unclosed character class; missing ']'\n3:69: `base_url`: scheme `ftp` cannot be fetched, only http, https and, from a `files` source, file | write for example \"https://docs.example.org/\"",
         );
     }
 
@@ -394,7 +394,7 @@ mod tests {
             errors.expect_err("wrong").to_string(),
             "5 problems in c.toml\n\
              c.toml:1:18: `config_version` is 2, but this version of trawl reads 1\n  1 | config_version = 2\n    |                  ^\n\
-             c.toml:2:14: `http.proxy`: `x` is no address of a proxy\n  2 | http.proxy = 'x'\n    |              ^^^\n  \
+             c.toml:2:14: `http.proxy` is no address of a proxy: relative URL without a base\n  2 | http.proxy = 'x'\n    |              ^^^\n  \
              hint: write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"\n\
              c.toml:4:8: `job.name` must not begin with a dot: `../x`\n  4 | name = '../x'\n    |        ^^^^^^\n\
              c.toml:6:8: `sources[0].type` must be one of `urls`, `list`, `files`, not `url`\n  6 | type = 'url'\n    |        ^^^^^\n  \

@@ -10,6 +10,7 @@ mod load;
 mod problem;
 mod read;
 mod reference;
+mod seeds;
 mod sets;
 mod shape;
 mod suggest;
@@ -22,7 +23,8 @@ pub use load::{Loaded, from_text, load};
 pub use problem::{ConfigErrors, Problem};
 pub use read::DEFAULT_PATH;
 pub use reference::reference;
-pub use surroundings::{Finding, Seeds, Survey, Weight, survey};
+pub use seeds::Seeds;
+pub use surroundings::{Finding, Survey, Weight, survey};
 pub use text::{Place, shown_whole as shown};
 
 use std::collections::BTreeMap;

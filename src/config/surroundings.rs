@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http::HeaderValue;
 use rustls::pki_types::CertificateDer;
@@ -12,9 +12,9 @@ use serde::Serialize;
 use url::Url;
 
 use super::load::Loaded;
-use super::text::shown;
+use super::seeds::{Bad, MAX_COUNTED, Seeds, pour};
+use super::text::shown_whole as shown;
 use super::walk::join;
-use crate::model::{canonical, literal_address};
 use crate::secret::{Secret, Text};
 use crate::source;
 use crate::units::Size;
@@ -44,15 +44,6 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// The seeds of one source, as far as they can be told without reading it to its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Seeds {
-    /// URLs that can be fetched.
-    pub good: usize,
-    /// Texts that are no URL; a run gives each the outcome `invalid_url`.
-    pub bad: usize,
-}
-
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Survey {
@@ -75,10 +66,13 @@ pub fn survey(loaded: &Loaded) -> Survey {
     if let Some(path) = &config.http.ca_file {
         survey.authorities(loaded, path);
     }
+    let mut is_far = false;
     for (index, settings) in config.sources.iter().enumerate() {
-        survey.source(loaded, &format!("sources[{index}]"), settings);
+        is_far |= survey.source(loaded, &format!("sources[{index}]"), settings);
     }
-    survey.manners(loaded);
+    if is_far {
+        survey.manners(loaded);
+    }
     survey
 }
 
@@ -169,63 +163,49 @@ impl Survey {
         );
     }
 
-    fn source(&mut self, loaded: &Loaded, key: &str, settings: &source::Settings) {
-        match settings {
-            source::Settings::Urls(urls) => {
-                let mut seeds = Seeds::default();
-                for (index, raw) in urls.urls.iter().enumerate() {
-                    match canonical(raw, None) {
-                        Ok(_) => seeds.good += 1,
-                        Err(error) => {
-                            seeds.bad += 1;
-                            if seeds.bad <= 3 {
-                                let what = format!("`{}`: {error}", shown(raw));
-                                self.add(
-                                    loaded,
-                                    Weight::Warning,
-                                    &format!("{key}.urls[{index}]"),
-                                    what,
-                                    None,
-                                );
-                            }
-                        }
-                    }
-                }
-                self.seeds.insert(urls.id.clone(), seeds);
-            }
-            source::Settings::List(list) if list.path == Path::new("-") => {}
-            source::Settings::List(list) => {
-                if let Err(error) = readable(&list.path) {
-                    let what =
-                        format!("source `{}`: cannot read `{}`: {error}", list.id, list.path.display());
-                    self.add(loaded, Weight::Config, &format!("{key}.path"), what, None);
-                }
-            }
-            source::Settings::Files(files) => {
-                for (index, path) in files.paths.iter().enumerate() {
-                    let root = fixed_part(path);
-                    if let Err(error) = root.metadata() {
-                        let what =
-                            format!("source `{}`: cannot read `{}`: {error}", files.id, root.display());
-                        self.add(loaded, Weight::Config, &format!("{key}.paths[{index}]"), what, None);
-                    }
-                }
-            }
+    /// Pours a source. Returns whether it may lead to other machines.
+    fn source(&mut self, loaded: &Loaded, key: &str, settings: &source::Settings) -> bool {
+        if matches!(settings, source::Settings::List(list) if list.is_stdin()) {
+            return true;
         }
+        let poured = match pour(settings, MAX_COUNTED) {
+            Ok(poured) => poured,
+            Err(error) => {
+                let words = error.to_string();
+                let (what, hint) =
+                    words.split_once("\nhint: ").map_or((&*words, None), |(what, hint)| (what, Some(hint)));
+                let key = if matches!(settings, source::Settings::List(_)) {
+                    format!("{key}.path")
+                } else {
+                    key.to_owned()
+                };
+                self.add(loaded, Weight::Config, &key, shown(what), hint);
+                return false;
+            }
+        };
+        let here = format!("sources.{}.", settings.id());
+        for Bad { place, url, reason } in poured.bad {
+            // A seed of the config has its line there; one of a list has a line of its own.
+            let place = match place {
+                Some(place) => place
+                    .strip_prefix(&here)
+                    .map_or_else(|| shown(&place), |below| loaded.place_of(&format!("{key}.{below}"))),
+                None => loaded.place_of(key),
+            };
+            let what = format!("`{}`: {}", shown(&url), shown(&reason));
+            self.findings.push(Finding { weight: Weight::Warning, place, what, hint: None });
+        }
+        if poured.seeds == Seeds::default() {
+            let what = format!("source `{}` gives no URL", settings.id());
+            self.add(loaded, Weight::Warning, &format!("{key}.id"), what, None);
+        }
+        self.seeds.insert(settings.id().to_owned(), poured.seeds);
+        poured.is_far
     }
 
     /// Warns of what a polite crawler would not do to strangers.
     fn manners(&mut self, loaded: &Loaded) {
         let config = &loaded.config;
-        let urls = config.sources.iter().filter_map(|settings| match settings {
-            source::Settings::Urls(urls) => Some(&urls.urls),
-            _ => None,
-        });
-        let is_far = |raw: &String| canonical(raw, None).is_ok_and(|url| !is_loopback(&url));
-        let has_lists = config.sources.iter().any(|settings| matches!(settings, source::Settings::List(_)));
-        if !has_lists && !urls.flatten().any(is_far) {
-            return;
-        }
         if !config.http.user_agent.contains(['@', '+']) && !config.http.user_agent.contains("://") {
             let hint =
                 "name the crawler and a way to reach you: \"my-crawler/1.0 (+https://example.org/bot)\"";
@@ -242,10 +222,6 @@ impl Survey {
             self.add(loaded, Weight::Warning, "politeness.host_delay", what, Some("leave it out to wait 1s"));
         }
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    url.host_str() == Some("localhost") || literal_address(url).is_some_and(|address| address.is_loopback())
 }
 
 /// Writes a file in a folder and takes it away again, with the folders that had to be made for it.
@@ -267,23 +243,6 @@ fn free_disk(folder: &Path) -> Option<Size> {
     Some(Size(disk.f_bavail.saturating_mul(disk.f_frsize)))
 }
 
-/// Whether a regular file can be opened. Anything else is refused unopened, since a FIFO would wait.
-fn readable(path: &Path) -> io::Result<()> {
-    match path.metadata()? {
-        kind if kind.is_file() => std::fs::File::open(path).map(drop),
-        _ => Err(io::Error::other("not a regular file")),
-    }
-}
-
-/// The part of a path before the first glob, which must exist for anything to match.
-fn fixed_part(path: &Path) -> PathBuf {
-    if path.exists() {
-        return path.to_owned();
-    }
-    let has_glob = |part: &std::ffi::OsStr| part.to_string_lossy().contains(['*', '?', '[', '{']);
-    path.components().take_while(|part| !has_glob(part.as_os_str())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,18 +259,5 @@ mod tests {
         std::fs::write(home.path().join("file"), "").expect("file");
         assert!(try_writing(&home.path().join("file/x")).is_err());
         assert!(try_writing(Path::new("/proc/trawl/x")).is_err());
-    }
-
-    #[test]
-    fn the_part_before_a_glob_must_exist() {
-        assert_eq!(fixed_part(Path::new("/none/docs/**/*.html")), Path::new("/none/docs"));
-        assert_eq!(fixed_part(Path::new("/none/a.html")), Path::new("/none/a.html"));
-    }
-
-    #[test]
-    fn loopback_is_near() {
-        let near = |raw: &str| is_loopback(&canonical(raw, None).expect(raw));
-        assert!(near("http://localhost:1/") && near("http://127.1/") && near("http://[::1]/"));
-        assert!(!near("http://example.org/"));
     }
 }

@@ -137,6 +137,11 @@ impl FromStr for Network {
     }
 }
 
+/// Whether a text is a network in CIDR form, or a single address; the error says what is wrong with it.
+pub fn check_network(text: &str) -> Result<(), &'static str> {
+    text.parse::<Network>().map(drop)
+}
+
 /// What makes an address special, if it is not of the public internet.
 fn special(ip: IpAddr) -> Option<&'static str> {
     match ip {

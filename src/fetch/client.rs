@@ -89,18 +89,32 @@ fn add_authorities(roots: &mut RootCertStore, path: &Path) -> Result<(), FetchEr
 
 /// The proxy, whose address may carry a password and is therefore never part of an error.
 fn proxy(settings: &Settings) -> Result<Option<Url>, FetchError> {
-    const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
     let Some(text) = &settings.proxy else { return Ok(None) };
     let wrong = |why: String| FetchError::Proxy { why };
     let secret =
         text.resolve().map_err(|source| FetchError::Secret { key: "http.proxy".to_owned(), source })?;
-    let url = Url::parse(secret.expose()).map_err(|error| wrong(error.to_string()))?;
+    check_proxy(secret.expose()).map(Some).map_err(wrong)
+}
+
+/// The address of a proxy, or why a text is none. The error never holds the text, which may be secret.
+pub fn check_proxy(text: &str) -> Result<Url, String> {
+    const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
     match url.host_str() {
-        Some(host) if !host.is_empty() && SCHEMES.contains(&url.scheme()) => Ok(Some(url)),
         _ if !SCHEMES.contains(&url.scheme()) => {
-            Err(wrong(format!("scheme `{}` is none of {}", url.scheme(), SCHEMES.join(", "))))
+            Err(format!("scheme `{}` is none of {}", url.scheme(), SCHEMES.join(", ")))
         }
-        _ => Err(wrong("it names no host".to_owned())),
+        Some(host) if !host.is_empty() => Ok(url),
+        _ => Err("it names no host".to_owned()),
+    }
+}
+
+/// The name that the resolver is asked for where a URL names `host`, or why it is never asked.
+pub fn check_resolved(host: &str) -> Result<String, &'static str> {
+    match Host::parse(host.trim_end_matches('.')) {
+        Ok(Host::Domain(name)) => Ok(name),
+        Ok(_) => Err("is an address already, which is never resolved"),
+        Err(_) => Err("is not the name of a host"),
     }
 }
 
@@ -109,11 +123,7 @@ fn overrides(settings: &Settings) -> Result<HashMap<String, Arc<[IpAddr]>>, Fetc
     let mut overrides = HashMap::new();
     for (host, addresses) in &settings.resolve {
         let wrong = |why: String| FetchError::Resolve { host: host.clone(), why };
-        let name = match Host::parse(host.trim_end_matches('.')) {
-            Ok(Host::Domain(name)) => name,
-            Ok(_) => return Err(wrong("is an address already, which is never resolved".to_owned())),
-            Err(_) => return Err(wrong("is not the name of a host".to_owned())),
-        };
+        let name = check_resolved(host).map_err(|why| wrong(why.to_owned()))?;
         if addresses.is_empty() {
             return Err(wrong("names no address".to_owned()));
         }

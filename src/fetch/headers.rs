@@ -103,28 +103,36 @@ fn add(
     open: &mut HeaderMap,
     credentials: &mut HeaderMap,
 ) -> Result<(), FetchError> {
-    let wrong = |why, hint| FetchError::Header { key: key.to_owned(), why, hint };
-    let name: HeaderName = name.parse().map_err(|_| {
-        wrong(
-            "is not the name of a header",
-            "a name has letters, digits and `-` only, such as `Accept-Language`",
-        )
-    })?;
-    if OURS.contains(&name) {
-        return Err(wrong(
-            "is a header that belongs to the connection",
-            "leave it out; to reach a host at another address use `http.resolve`",
-        ));
-    }
+    let wrong = |(why, hint)| FetchError::Header { key: key.to_owned(), why, hint };
+    let name = check_header(name).map_err(wrong)?;
     let secret = text.resolve().map_err(|source| FetchError::Secret { key: key.to_owned(), source })?;
     let mut value = value(key, secret.expose().as_bytes())?;
-    if CREDENTIALS.contains(&name) || !matches!(text, Text::Plain(_)) {
+    if is_credential(&name) || !matches!(text, Text::Plain(_)) {
         value.set_sensitive(true);
         credentials.insert(name, value);
     } else {
         open.insert(name, value);
     }
     Ok(())
+}
+
+/// A header that the config may set; else what is wrong with the name, and a hint.
+pub fn check_header(name: &str) -> Result<HeaderName, (&'static str, &'static str)> {
+    let name: HeaderName = name.parse().map_err(|_| {
+        ("is not the name of a header", "a name has letters, digits and `-` only, such as `Accept-Language`")
+    })?;
+    if OURS.contains(&name) {
+        return Err((
+            "is a header that belongs to the connection",
+            "leave it out; to reach a host at another address use `http.resolve`",
+        ));
+    }
+    Ok(name)
+}
+
+/// Whether a header carries credentials whatever its value.
+pub fn is_credential(name: &HeaderName) -> bool {
+    CREDENTIALS.contains(name)
 }
 
 fn value(key: &str, bytes: &[u8]) -> Result<HeaderValue, FetchError> {

@@ -38,9 +38,12 @@ use url::Url;
 use crate::model::{Failure, Fetched, Outcome, Request, Stage};
 use crate::secret::Text;
 
+pub use address::check_network;
+pub use client::{check_proxy, check_resolved};
 pub use decode::unpack;
 pub use error::FetchError;
 pub use failure::is_transient;
+pub use headers::{check_header, is_credential};
 pub use redirect::redirect_target;
 pub use settings::{PrivateNetworks, Settings, Timeouts};
 

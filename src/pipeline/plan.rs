@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::fetch::{FetchError, Fetcher};
 use crate::frontier::{Bounds, Override, Rules};
 use crate::model::Origin;
+use crate::secret::Text;
 use crate::sink::jsonl::{Outcomes, Records};
 use crate::sink::{self, Sink};
 use crate::source::{self, Source, SourceError, Surroundings};
@@ -82,10 +83,19 @@ pub struct Circumstances<'a> {
 }
 
 impl Plan {
+    /// Whether the parts can be built at all, so that a run is only begun if they can. A list from standard
+    /// input is left alone: it can be read only once.
+    pub fn rehearse(config: &Config) -> Result<(), PlanError> {
+        let is_stdin = |settings: &&source::Settings| matches!(settings, source::Settings::List(list) if list.is_stdin());
+        for settings in config.sources.iter().filter(|settings| !is_stdin(settings)) {
+            source::build(settings, &Surroundings::default())?;
+        }
+        Fetcher::new(&config.http, &host_headers(config))?;
+        Ok(())
+    }
+
     /// Builds the parts.
     pub fn new(config: &Config, run: Circumstances<'_>) -> Result<Self, PlanError> {
-        let headers =
-            config.hosts.iter().map(|(host, special)| (host.clone(), special.headers.clone())).collect();
         let max_concurrency = config.politeness.max_concurrency.get();
         let parse_threads = std::thread::available_parallelism().map_or(1, usize::from);
         let surroundings = Surroundings { stdin_spool: run.stdin_spool.map(Path::to_owned) };
@@ -93,7 +103,7 @@ impl Plan {
         Ok(Self {
             sources: sources.collect::<Result<_, _>>()?,
             sinks: sinks(config, run.run_id),
-            fetcher: Fetcher::new(&config.http, &headers)?,
+            fetcher: Fetcher::new(&config.http, &host_headers(config))?,
             rules: Rules::new(&config.politeness, &overrides(config)),
             bounds: Bounds {
                 max_concurrency,
@@ -116,6 +126,10 @@ impl Plan {
             drain: config.limits.drain.0,
         })
     }
+}
+
+fn host_headers(config: &Config) -> BTreeMap<String, BTreeMap<String, Text>> {
+    config.hosts.iter().map(|(host, special)| (host.clone(), special.headers.clone())).collect()
 }
 
 fn overrides(config: &Config) -> BTreeMap<String, Override> {

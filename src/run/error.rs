@@ -94,10 +94,10 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => store(error),
-            Self::Plan(PlanError::Fetch(_)) | Self::Changed { .. } => Exit::InvalidConfig,
-            Self::Plan(PlanError::Source(_))
-            | Self::Pipeline(PipelineError::Source(_))
-            | Self::NoRun { .. } => Exit::Io,
+            Self::Plan(PlanError::Fetch(_) | PlanError::Source(_)) | Self::Changed { .. } => {
+                Exit::InvalidConfig
+            }
+            Self::Pipeline(PipelineError::Source(_)) | Self::NoRun { .. } => Exit::Io,
             Self::Pipeline(PipelineError::Commit(error)) | Self::Commit(error) => commit(error),
             Self::Pipeline(PipelineError::Task(_)) => Exit::Error,
             Self::Create { error, .. } if is_full(error) => Exit::DiskFull,

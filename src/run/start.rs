@@ -11,7 +11,7 @@ use super::directory::{self, RunDir};
 use super::error::RunError;
 use crate::config::Config;
 use crate::crash;
-use crate::pipeline::Tally;
+use crate::pipeline::{Plan, Tally};
 use crate::source;
 use crate::store::{Begin, Frame, JobLock, Journal, Layout, Replay, Start, StoreError, boot_id, sync_dir};
 
@@ -102,6 +102,8 @@ pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<T
 }
 
 fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Result<Taken, RunError> {
+    // A run that was begun may not change its sources: what cannot go must not begin.
+    Plan::rehearse(config)?;
     let output = &config.job.output_dir;
     let stdin_spool = spool_stdin(config, &layout)?;
     let run_id = new_run_id(now);

@@ -23,6 +23,9 @@ const SINGLE_SYNCS: usize = 8;
 /// The index is small beside the bodies: it rolls late.
 const INDEX_ROLL_BYTES: u64 = 256 << 20;
 
+/// Longest name of a folder, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// Names in the run directory that are not for a sink of the config.
 const TAKEN: [&str; 8] = [
     "records",
@@ -50,16 +53,26 @@ impl Settings {
     /// The folder relative to the run directory, or why it cannot be used.
     pub fn folder(&self) -> Result<PathBuf, String> {
         let text = self.path.as_ref().unwrap_or(&self.id);
-        let path = PathBuf::from(text);
-        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-        if text.is_empty() || text.contains('\0') || !plain {
-            return Err(format!("`{text}` is not a folder inside the run directory, such as `pages`"));
+        let path: PathBuf = Path::new(text).components().collect();
+        let plain = path.components().all(|part| matches!(part, Component::Normal(name) if is_plain(name)));
+        if text.is_empty() || !plain {
+            let text = text.escape_debug();
+            return Err(format!(
+                "`{text}` is not a folder inside the run directory, such as `pages`: letters, digits, `.`, `_` and `-`"
+            ));
         }
         if TAKEN.iter().any(|name| path.starts_with(name)) {
             return Err(format!("`{text}` is taken by what every run writes; choose another `path`"));
         }
         Ok(path)
     }
+}
+
+/// Whether a name can be a folder on every system, and hides nothing.
+fn is_plain(name: &OsStr) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let bytes = name.as_encoded_bytes();
+    !bytes.starts_with(b".") && bytes.iter().all(is_plain) && bytes.len() <= LONGEST_NAME
 }
 
 /// The sink `pages`.
@@ -350,7 +363,20 @@ mod tests {
 
     #[test]
     fn folders_stay_inside_the_run_directory() {
-        for bad in ["", "..", "../x", "/x", "a/../../x", ".", "records", "outcomes/x", "manifest.json"] {
+        for bad in [
+            "",
+            "..",
+            "../x",
+            "/x",
+            "a/../../x",
+            ".",
+            ".x",
+            "a\u{1b}",
+            "a b",
+            "records",
+            "outcomes/x",
+            "manifest.json",
+        ] {
             assert!(settings(bad).folder().is_err(), "{bad}");
             let dir = tempfile::tempdir().expect("temp dir");
             let opened = Pages::new(settings(bad)).open(dir.path(), None);
@@ -358,6 +384,7 @@ mod tests {
             assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 0, "{bad}");
         }
         assert_eq!(settings("a/b").folder(), Ok("a/b".into()));
+        assert_eq!(settings("a//./b/").folder().map(PathBuf::into_os_string), Ok("a/b".into()));
         assert_eq!(Settings { id: "web".into(), path: None }.folder(), Ok("web".into()));
     }
 

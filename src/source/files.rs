@@ -190,6 +190,11 @@ impl Iterator for Pour {
     }
 }
 
+/// Whether a path means something: itself where it exists, else a glob. The error says why it is no glob.
+pub fn check_path(path: &Path) -> Result<(), String> {
+    meaning(path).map(drop)
+}
+
 /// The address that the root stands for, with a slash at its end.
 fn base_of(text: &str) -> Result<String, (&str, String)> {
     let mut url =
@@ -199,18 +204,21 @@ fn base_of(text: &str) -> Result<String, (&str, String)> {
     Ok(format!("{url}{slash}"))
 }
 
-/// A path that exists means itself, whatever signs are in its name; else signs of a glob make it one.
+/// What exists means itself, whatever signs are in its name, a file as well as the folders before a glob;
+/// else signs of a glob make it one.
 fn meaning(path: &Path) -> Result<(PathBuf, Wanted), String> {
     let path = std::path::absolute(path).map_err(|error| error.to_string())?;
     let signs = |part: &Component| part.as_os_str().as_bytes().iter().any(|byte| b"*?[{\\".contains(byte));
     let parts: Vec<_> = path.components().collect();
-    let glob_at = parts.iter().position(signs);
+    let is_there = |at: usize| fs::symlink_metadata(parts[..=at].iter().collect::<PathBuf>()).is_ok();
+    let glob_at = (0..parts.len()).find(|at| signs(&parts[*at]) && !is_there(*at));
     match glob_at {
-        Some(at) if fs::symlink_metadata(&path).is_err() => {
+        Some(at) => {
             let glob: PathBuf = parts[at..].iter().collect();
             let glob = glob.to_str().ok_or("a glob must be UTF-8")?;
             let matcher = GlobBuilder::new(glob).literal_separator(true).build();
-            let matcher = matcher.map_err(|error| format!("is not a glob: {error}"))?.compile_matcher();
+            let matcher =
+                matcher.map_err(|error| format!("is not a glob: {}", error.kind()))?.compile_matcher();
             Ok((plain(&parts[..at].iter().collect::<PathBuf>()), Wanted::Glob(matcher, depth(glob))))
         }
         _ if path.is_dir() => Ok((plain(&path), Wanted::KnownEndings)),
@@ -397,10 +405,12 @@ mod tests {
 
     #[test]
     fn a_path_that_exists_means_itself() {
-        let dir = tree(&["a[1].html", "a1.html", "[.html"]);
+        let dir = tree(&["a[1].html", "a1.html", "[.html", "b[1]{c/x.html", "b1d/y.html"]);
         check(&dir, "a[1].html", &["~/a[1].html"]);
         check(&dir, "[.html", &["~/[.html"]);
         check(&dir, "a[1-9].html", &["~/a1.html"]);
+        check(&dir, "b[1]{c/*.html", &["~/b[1]%7Bc/x.html"]);
+        check(&dir, "b[0-9]{c,d}/*.html", &["~/b1d/y.html"]);
         let settings =
             Settings { id: "docs".into(), paths: vec![dir.path().join("[a.html")], base_url: None };
         assert!(Files::new(&settings).expect_err("no glob").to_string().contains("is not a glob"));

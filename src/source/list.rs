@@ -58,6 +58,18 @@ pub enum Format {
     Jsonl,
 }
 
+impl Settings {
+    /// How the list is written: as the config says, else by the file's name.
+    pub fn format(&self) -> Format {
+        self.format.unwrap_or_else(|| Format::of(&self.path))
+    }
+
+    /// Whether it comes from standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.path == Path::new("-")
+    }
+}
+
 /// The source `list`.
 pub struct List {
     id: String,
@@ -81,7 +93,7 @@ impl List {
     /// Opens the list, and reads the header of a CSV file.
     pub fn open(settings: &Settings, surroundings: &Surroundings) -> Result<Self, SourceError> {
         let id = settings.id.clone();
-        let is_stdin = settings.path == Path::new("-");
+        let is_stdin = settings.is_stdin();
         let wrong = |what: String| SourceError::Format { id: id.clone(), path: settings.path.clone(), what };
         let path = match &surroundings.stdin_spool {
             Some(spool) if is_stdin => spool.clone(),
@@ -101,7 +113,7 @@ impl List {
         let column = || {
             settings.column.clone().ok_or_else(|| wrong("needs `column`, the name that holds the URL".into()))
         };
-        let rows = match settings.format.unwrap_or_else(|| Format::of(&settings.path)) {
+        let rows = match settings.format() {
             Format::Lines => Rows::Lines(Lines::new(reader, MAX_TEXT_BYTES)),
             Format::Jsonl => Rows::Jsonl { lines: Lines::new(reader, MAX_JSON_BYTES), key: column()? },
             Format::Csv => {

@@ -308,3 +308,25 @@ fn the_same_over_tls_and_h2() {
     crawl.run().expect(4);
     assert_eq!(site.hits(), 2);
 }
+
+#[test]
+fn a_run_that_cannot_go_is_not_begun_and_the_mended_config_runs_at_once() {
+    let site = Site::new();
+    site.serve("/a", Answer::page("A"));
+    let list = |crawl: Crawl| crawl.source("id = 'l'\ntype = 'list'\npath = 'urls.csv'\ncolumn = 'url'");
+    let crawl = list(Crawl::new());
+    crawl.run().expect(78).says("urls.csv");
+    assert_eq!(crawl.runs(), Vec::<String>::new());
+    let crawl = crawl.write("urls.csv", format!("link\n{}\n", site.url("/a")));
+    crawl.run().expect(78).says("has no column `url`");
+    let crawl = crawl.write("urls.csv", format!("url\n{}\n", site.url("/a")));
+    crawl.run().expect(0);
+    crawl.verify_exact([site.url("/a")]);
+}
+
+#[test]
+fn an_exit_that_is_not_0_says_what_it_means() {
+    let site = Site::new();
+    let crawl = Crawl::over([site.url("/gone")]);
+    crawl.run().expect(4).says("nothing could be fetched; kept, not published");
+}

@@ -104,8 +104,8 @@ fn killed_at_random_moments(which: u64) {
         std::thread::sleep(moment);
         assert!(!running.has_ended() || moment > patient.took / 2, "ended before half of its time");
         running.kill9();
-        if crawl.path("out/latest").exists() {
-            // Published before the kill: going on would be the next run.
+        if crawl.is_published() {
+            // Going on would be the next run.
             patient.examine(&crawl, 1);
         } else {
             most = most.max(patient.resume(&crawl, 1).1);

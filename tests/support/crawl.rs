@@ -135,6 +135,12 @@ impl Crawl {
         self
     }
 
+    /// Whether its run is published to the last step: `latest` is there, and no journal of an unfinished run.
+    pub fn is_published(&self) -> bool {
+        let journals = std::fs::read_dir(self.path("store/journal")).into_iter().flatten();
+        self.path("out/latest").exists() && journals.count() == 0
+    }
+
     /// A path in the job's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
