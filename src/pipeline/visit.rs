@@ -185,8 +185,7 @@ fn redirect(
                 attempt: 0,
                 ..request.clone()
             };
-            let ending =
-                Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`, which {error}"));
+            let ending = Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`: {error}"));
             let mut flows = vec![settled(without_page(request, fetched, ending), None)];
             if tools.frontier.refuse(refused.key) {
                 let ending = Ending::because(outcome, error.to_string());
