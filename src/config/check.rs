@@ -271,13 +271,10 @@ fn sinks(config: &Config, wrongs: &mut Vec<Wrong>) {
         // A sink removes what it did not write, so nothing of another one may stand in its folder.
         let overlaps = |other: &&PathBuf| other.starts_with(&folder) || folder.starts_with(other);
         if let Some(other) = folders.iter().find(overlaps) {
-            let what = match *other == folder {
-                true => format!("two sinks write to the folder `{}`", folder.display()),
-                false => format!(
-                    "the folders `{}` and `{}` of two sinks overlap",
-                    other.display(),
-                    folder.display()
-                ),
+            let what = if *other == folder {
+                format!("two sinks write to the folder `{}`", folder.display())
+            } else {
+                format!("the folders `{}` and `{}` of two sinks overlap", other.display(), folder.display())
             };
             wrongs.push(Wrong::new(key, On::Value, what).hint("give each a folder of its own"));
         }
