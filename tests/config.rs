@@ -294,6 +294,16 @@ fn a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn credentials_in_plain_text_are_a_warning_that_does_not_repeat_them() {
+    check(
+        &format!("{GOOD}[http.headers]\nAuthorization = \"hunter2\"\nX-Open = \"x\"\n"),
+        0,
+        "warning: config.toml:9:17: `http.headers.Authorization` stands in plain text, and so in the `config.toml` of \
+         every run\nhint: give it as a reference: { env = \"NAME\" } or { file = \"...\" }\n",
+    );
+}
+
+#[test]
 fn json_for_programs() {
     let home = home(GOOD);
     let json =

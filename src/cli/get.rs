@@ -7,8 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::args::{ConfigArgs, Global};
-use super::report::Report;
-use crate::config::shown;
+use super::report::{Report, tame_json};
 use crate::model::{Span, UrlError, UrlKey, canonical, canonical_file};
 use crate::run::{Exit, RunDir};
 use crate::store::{Found, Lookup};
@@ -30,7 +29,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     };
     let url = match meant(&args.url) {
         Ok(url) => url,
-        Err(error) => return report.error(Exit::Usage, &format!("`{}`: {error}", shown(&args.url))),
+        Err(error) => return report.error(Exit::Usage, &format!("`{}`: {error}", args.url)),
     };
     let job = &loaded.config.job;
     let found = Lookup::open(&job.state_dir).and_then(|lookup| {
@@ -43,10 +42,12 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Err(error) => report.error(Exit::Io, &error),
         Ok(None) => {
             let hint = format!("hint: `trawl list` shows what job `{}` has records of", job.name);
-            report.error(Exit::Error, &format!("no record of `{}`\n{hint}", shown(&url)))
+            report.error(Exit::Error, &format!("no record of `{url}`\n{hint}"))
         }
         Ok(Some(found)) => match record(&job.output_dir, &found) {
-            Ok(record) => report.result(Exit::Complete, |out| writeln!(out, "{record:#}")),
+            Ok(record) => {
+                report.result(Exit::Complete, |out| writeln!(out, "{}", tame_json(&format!("{record:#}"))))
+            }
             Err(error) => report.error(Exit::Io, &error),
         },
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{ConfigArgs, Global};
-use super::report::Report;
+use super::report::{Report, tame_json};
 use crate::config;
 use crate::model::UrlKey;
 use crate::run::Exit;
@@ -43,7 +43,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     let exit = report.result(Exit::Complete, |out| {
         let mut written: io::Result<()> = Ok(());
         let looked = lookup.each(|key, found| {
-            let line = if args.json { as_json(key, &found) } else { as_text(&found) };
+            let line = if args.json { tame_json(&as_json(key, &found)) } else { as_text(&found) };
             written = writeln!(out, "{line}");
             written.is_ok()
         });
@@ -61,7 +61,7 @@ fn as_text(found: &Found) -> String {
     let page = &found.history.page;
     let time = moment(page.fetched_at_ms);
     let title = config::shown(page.title.as_deref().unwrap_or("-"));
-    format!("{time}\t{}\t{}\t{title}", page.status, page.url)
+    format!("{time}\t{}\t{}\t{title}", page.status, config::shown(&page.url))
 }
 
 fn as_json(key: UrlKey, found: &Found) -> String {

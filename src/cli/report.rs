@@ -1,10 +1,11 @@
 //! Where words go: results to standard output, everything else to standard error. The only place that
 //! writes to either.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use super::args::Color;
+use crate::config::shown;
 use crate::run::Exit;
 
 /// Writes to the two standard outputs.
@@ -54,15 +55,57 @@ impl Report {
 
     /// Says something that is no result.
     pub fn note(words: &dyn Display) {
-        // Nobody is left to be told that standard error is gone.
-        let _ = writeln!(io::stderr().lock(), "{words}");
+        Self::print(&printable(words));
     }
 
     fn say(&self, label: &str, colour: &str, words: &dyn Display) {
+        let words = printable(words);
         if self.is_coloured {
-            Self::note(&format_args!("\u{1b}[1;{colour}m{label}\u{1b}[0m: {words}"));
+            Self::print(&format!("\u{1b}[1;{colour}m{label}\u{1b}[0m: {words}"));
         } else {
-            Self::note(&format_args!("{label}: {words}"));
+            Self::print(&format!("{label}: {words}"));
         }
+    }
+
+    fn print(words: &str) {
+        // Nobody is left to be told that standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{words}");
+    }
+}
+
+/// Words that may hold names from outside: what would command the terminal is spelled out.
+fn printable(words: &dyn Display) -> String {
+    let words = words.to_string();
+    words.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON that means the same and does nothing to a terminal: what serde leaves as it is, such as marks that
+/// turn a line around, stands only within texts, where it can be escaped.
+pub fn tame_json(json: &str) -> String {
+    let mut tame = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => _ = write!(tame, "\\u{:04x}", u32::from(character)),
+            character => tame.push(character),
+        }
+    }
+    tame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_commands_the_terminal() {
+        assert_eq!(printable(&"a\u{1b}[31m\u{202e}\nhint: b\u{7}"), "a\\u{1b}[31m\\u{202e}\nhint: b\\u{7}");
+        let value = serde_json::json!({ "title": "\u{9b}31m\u{202e}\u{1b}\u{7f}\u{feff}é" });
+        let tame = tame_json(&value.to_string());
+        assert_eq!(tame, "{\"title\":\"\\u009b31m\\u202e\\u001b\\u007f\\ufeffé\"}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&tame).expect("JSON"), value);
     }
 }

@@ -9,6 +9,7 @@ use super::report::Report;
 use crate::config::{Config, ConfigErrors, Finding, Loaded, Seeds, Survey, Weight, survey};
 use crate::run::Exit;
 use crate::source;
+use crate::store::Layout;
 
 /// Arguments of `trawl validate`.
 #[derive(Debug, clap::Args)]
@@ -29,13 +30,14 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     };
     let mut survey = survey(&loaded);
     survey.findings.extend(job_lock(&loaded));
+    let unfinished = unfinished(&loaded, &mut survey);
     let exit = match survey.findings.iter().map(|finding| finding.weight).max() {
         Some(Weight::Output) => Exit::CannotCreate,
         Some(Weight::Config) => Exit::InvalidConfig,
         Some(Weight::Warning) | None => Exit::Complete,
     };
     if args.json {
-        return print_json(&right(&loaded, &survey, exit), exit, report);
+        return print_json(&right(&loaded, &survey, unfinished.as_deref(), exit), exit, report);
     }
     for finding in &survey.findings {
         let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
@@ -45,7 +47,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
             Weight::Config | Weight::Output => _ = report.error(exit, &words),
         }
     }
-    report.result(exit, |out| describe(out, &loaded, &survey, exit))
+    report.result(exit, |out| describe(out, &loaded, &survey, unfinished.as_deref(), exit))
 }
 
 /// Whether another run holds the job: the config is right, and a run would be refused now.
@@ -63,12 +65,40 @@ fn job_lock(loaded: &Loaded) -> Option<Finding> {
     })
 }
 
+/// The run that `trawl run` would continue. A state that cannot be read is a finding.
+fn unfinished(loaded: &Loaded, survey: &mut Survey) -> Option<String> {
+    let state = &loaded.config.job.state_dir;
+    let found =
+        Layout::existing(state).and_then(|layout| layout.map_or(Ok(None), |layout| layout.unfinished()));
+    match found {
+        Ok(journal) => Some(journal?.file_stem()?.to_string_lossy().into_owned()),
+        Err(error) => {
+            let (what, hint) = (format!("a run would be refused: {error}"), None);
+            let place = loaded.place_of("job.state_dir");
+            survey.findings.push(Finding { weight: Weight::Output, place, what, hint });
+            None
+        }
+    }
+}
+
 /// Says in words what a run would do.
-fn describe(out: &mut dyn Write, loaded: &Loaded, survey: &Survey, exit: Exit) -> io::Result<()> {
+fn describe(
+    out: &mut dyn Write,
+    loaded: &Loaded,
+    survey: &Survey,
+    unfinished: Option<&str>,
+    exit: Exit,
+) -> io::Result<()> {
     let Config { job, politeness, limits, sources, sinks, .. } = &loaded.config;
     let verdict = if exit == Exit::Complete { "is valid" } else { "cannot be carried out as it is" };
     writeln!(out, "{} {verdict}", loaded.path.display())?;
     writeln!(out, "job    {}", job.name)?;
+    if let Some(run_id) = unfinished {
+        writeln!(
+            out,
+            "resume {run_id}, which is unfinished and must end with the sources and sinks it began with"
+        )?;
+    }
     for settings in sources {
         writeln!(out, "read   {}", read(settings, survey))?;
     }
@@ -144,7 +174,7 @@ fn wrong(errors: &ConfigErrors) -> Json {
 }
 
 /// A config that holds and what was found around it, for a program.
-fn right(loaded: &Loaded, survey: &Survey, exit: Exit) -> Json {
+fn right(loaded: &Loaded, survey: &Survey, unfinished: Option<&str>, exit: Exit) -> Json {
     json!({
         "valid": exit == Exit::Complete,
         "exit_code": exit.code(),
@@ -153,6 +183,7 @@ fn right(loaded: &Loaded, survey: &Survey, exit: Exit) -> Json {
         "job": loaded.config.job,
         "politeness": loaded.config.politeness,
         "limits": loaded.config.limits,
+        "unfinished_run": unfinished,
         "seeds": survey.seeds,
         "findings": survey.findings,
     })

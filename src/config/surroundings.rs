@@ -15,6 +15,7 @@ use super::load::Loaded;
 use super::seeds::{Bad, MAX_COUNTED, Seeds, pour};
 use super::text::shown_whole as shown;
 use super::walk::join;
+use crate::fetch::{check_header, is_credential};
 use crate::secret::{Secret, Text};
 use crate::source;
 use crate::units::Size;
@@ -118,12 +119,23 @@ impl Survey {
             headers.extend(settings.headers.iter().map(|(name, text)| (join(&table, name), text)));
         }
         for (key, text) in headers {
+            self.in_plain_text(loaded, &key, text);
             self.secret(loaded, &key, text, |secret| {
                 HeaderValue::from_bytes(secret.expose().as_bytes()).is_ok()
             });
         }
         if let Some(proxy) = &http.proxy {
             self.secret(loaded, "http.proxy", proxy, |secret| Url::parse(secret.expose()).is_ok());
+        }
+    }
+
+    /// Credentials that stand openly in the config are copied with it into every run.
+    fn in_plain_text(&mut self, loaded: &Loaded, key: &str, text: &Text) {
+        let name = key.rsplit('.').next().unwrap_or_default();
+        if matches!(text, Text::Plain(_)) && check_header(name).is_ok_and(|name| is_credential(&name)) {
+            let what = format!("`{key}` stands in plain text, and so in the `config.toml` of every run");
+            let hint = "give it as a reference: { env = \"NAME\" } or { file = \"...\" }";
+            self.add(loaded, Weight::Warning, key, what, Some(hint));
         }
     }
 

@@ -101,8 +101,9 @@ pub fn canonical(raw: &str, base: Option<&Url>) -> Result<Url, UrlError> {
         return Err(UrlError::Credentials);
     }
     url.set_fragment(None);
-    if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')) {
-        let host = host.to_owned();
+    if let Some(host) = url.host_str().filter(|host| host.ends_with('.')) {
+        // All of them: the canonical form must be its own canonical form.
+        let host = host.trim_end_matches('.').to_owned();
         url.set_host(Some(&host))?;
     }
     if let Cow::Owned(path) = normal_escapes(url.path()) {
@@ -224,6 +225,7 @@ mod tests {
     fn one_form_for_all_spellings() {
         check("HTTP://Example.ORG:80/a/../b#x", "http://example.org/b");
         check("https://example.org./", "https://example.org/");
+        check("https://example.org../", "https://example.org/");
         check("http://foo.com/%66oo.htm%6c", "http://foo.com/foo.html");
         check("http://foo.com/foo.htm%c0", "http://foo.com/foo.htm%C0");
         check("http://x.com/s?q=a%2b%7Eb", "http://x.com/s?q=a%2B~b");
@@ -256,7 +258,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn canonical_never_panics_and_is_idempotent(raw in "\\PC{0,60}", tail in "[%0-9a-fA-F./?&=#~é ]{0,40}") {
-            for text in [raw.clone(), format!("http://h/{tail}"), format!("http://h/?{tail}{raw}")] {
+            for text in [raw.clone(), format!("http://h/{tail}"), format!("http://h/?{tail}{raw}"), format!("http://h{tail}")] {
                 if let Ok(url) = canonical(&text, None) {
                     let again = canonical(url.as_str(), None).expect("canonical of canonical");
                     proptest::prop_assert_eq!(url.as_str(), again.as_str());

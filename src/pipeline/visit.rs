@@ -195,8 +195,7 @@ fn redirect(
                 attempt: 0,
                 ..request.clone()
             };
-            let ending =
-                Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`, which {error}"));
+            let ending = Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`: {error}"));
             let mut flows = Vec::with_capacity(2);
             // The target first: the two may fall into two checkpoints, and after a death between them only the
             // redirect is followed again.

@@ -135,6 +135,8 @@ fn the_lock_of_a_dead_run_blocks_nobody() {
     let first = crawl.spawn();
     site.wait_until("full use", |view| view.in_flight == IN_FLIGHT);
     first.kill9();
+    let told = crawl.trawl(&["validate", "config.toml"]).expect(0).stdout;
+    assert!(told.contains("which is unfinished"), "{told}");
     assert!(crawl.path("store/lock").exists(), "the lock file of the dead run is there");
     gate.open();
     crawl.run().expect(0);
