@@ -1,12 +1,13 @@
 //! `trawl validate`: checks a config, then its surroundings, and says what a run would do. Fetches nothing.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
 use super::args::{ConfigArgs, Global};
 use super::report::Report;
-use crate::config::{Config, ConfigErrors, Finding, Loaded, Seeds, Survey, Weight, survey};
+use crate::config::{Config, ConfigErrors, Finding, Loaded, Seeds, Survey, Weight, shown, survey};
 use crate::run::Exit;
 use crate::source;
 use crate::store::Layout;
@@ -91,7 +92,7 @@ fn describe(
 ) -> io::Result<()> {
     let Config { job, politeness, limits, sources, sinks, .. } = &loaded.config;
     let verdict = if exit == Exit::Complete { "is valid" } else { "cannot be carried out as it is" };
-    writeln!(out, "{} {verdict}", loaded.path.display())?;
+    writeln!(out, "{} {verdict}", path(&loaded.path))?;
     writeln!(out, "job    {}", job.name)?;
     if let Some(run_id) = unfinished {
         writeln!(
@@ -119,8 +120,13 @@ fn describe(
         .map(|folder| folder.display().to_string())
         .collect();
     outputs.extend(folders.iter().map(String::as_str));
-    writeln!(out, "write  {} to {}", outputs.join(", "), job.output_dir.join("latest").display())?;
-    writeln!(out, "keep   {}", job.state_dir.display())
+    writeln!(out, "write  {} to {}", outputs.join(", "), path(&job.output_dir.join("latest")))?;
+    writeln!(out, "keep   {}", path(&job.state_dir))
+}
+
+/// A path as it may be printed.
+fn path(path: &Path) -> String {
+    shown(&path.display().to_string())
 }
 
 /// A source in a line.
@@ -128,9 +134,9 @@ fn read(settings: &source::Settings, survey: &Survey) -> String {
     let what = match settings {
         source::Settings::Urls(_) => "URLs of the config".to_owned(),
         source::Settings::List(list) if list.is_stdin() => "the list on standard input".to_owned(),
-        source::Settings::List(list) => format!("the list {}", list.path.display()),
+        source::Settings::List(list) => format!("the list {}", path(&list.path)),
         source::Settings::Files(files) => {
-            let paths: Vec<String> = files.paths.iter().map(|path| path.display().to_string()).collect();
+            let paths: Vec<String> = files.paths.iter().map(|one| path(one)).collect();
             format!("files: {}", paths.join(", "))
         }
     };

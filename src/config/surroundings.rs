@@ -13,7 +13,7 @@ use url::Url;
 
 use super::load::Loaded;
 use super::seeds::{Bad, MAX_COUNTED, Seeds, pour};
-use super::text::shown_whole as shown;
+use super::text::{shown as cut, shown_whole as shown};
 use super::walk::join;
 use crate::fetch::{check_header, is_credential};
 use crate::secret::{Secret, Text};
@@ -204,7 +204,7 @@ impl Survey {
                     .map_or_else(|| shown(&place), |below| loaded.place_of(&format!("{key}.{below}"))),
                 None => loaded.place_of(key),
             };
-            let what = format!("`{}`: {}", shown(&url), shown(&reason));
+            let what = format!("`{}`: {}", cut(&url), shown(&reason));
             self.findings.push(Finding { weight: Weight::Warning, place, what, hint: None });
         }
         if poured.seeds == Seeds::default() {

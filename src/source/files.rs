@@ -180,7 +180,7 @@ impl Iterator for Pour {
         let Some(found) = found else {
             if self.found == 0 {
                 let place = &self.tree.place;
-                tracing::warn!(source = %self.id, %place, root = %self.tree.root.display(), "no file matches");
+                tracing::warn!(source = %self.id, %place, root = ?self.tree.root, "no file matches");
             }
             return None;
         };

@@ -227,3 +227,19 @@ fn a_broken_config_sends_nothing() {
     assert_eq!(site.hits(), 0);
     assert!(!crawl.path("out").exists() && !crawl.path("store").exists());
 }
+
+#[test]
+fn a_title_cannot_command_the_terminal() {
+    let site = Site::new();
+    site.serve(
+        "/t",
+        Answer::bytes("text/html; charset=utf-8", "<title>a\u{1b}[31m\u{9b}1m\u{202e}b</title>"),
+    );
+    let crawl = Crawl::over([site.url("/t")]);
+    crawl.run().expect(0);
+    assert!(crawl.latest().records[0]["title"].as_str().is_some_and(|title| title.contains('\u{202e}')));
+    for args in [&["list"][..], &["list", "--json"], &["get", &site.url("/t")]] {
+        let shown = crawl.trawl(args).expect(0).stdout;
+        assert!(shown.contains("202e") && !shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{shown:?}");
+    }
+}
