@@ -8,9 +8,8 @@ use serde_json::{Value as Json, json};
 use super::args::{ConfigArgs, Global};
 use super::report::Report;
 use crate::config::{Config, ConfigErrors, Finding, Loaded, Seeds, Survey, Weight, shown, survey};
-use crate::run::Exit;
+use crate::run::{self, Exit};
 use crate::source;
-use crate::store::Layout;
 
 /// Arguments of `trawl validate`.
 #[derive(Debug, clap::Args)]
@@ -66,20 +65,26 @@ fn job_lock(loaded: &Loaded) -> Option<Finding> {
     })
 }
 
-/// The run that `trawl run` would continue. A state that cannot be read is a finding.
+/// The run that `trawl run` would continue. A state that cannot be read is a finding, and so is a config that
+/// differs from the one it began with.
 fn unfinished(loaded: &Loaded, survey: &mut Survey) -> Option<String> {
-    let state = &loaded.config.job.state_dir;
-    let found =
-        Layout::existing(state).and_then(|layout| layout.map_or(Ok(None), |layout| layout.unfinished()));
-    match found {
-        Ok(journal) => Some(journal?.file_stem()?.to_string_lossy().into_owned()),
-        Err(error) => {
-            let (what, hint) = (format!("a run would be refused: {error}"), None);
-            let place = loaded.place_of("job.state_dir");
-            survey.findings.push(Finding { weight: Weight::Output, place, what, hint });
-            None
+    let (weight, what, hint, run_id) = match run::unfinished(&loaded.config) {
+        Ok(None) => return None,
+        Ok(Some((run_id, differences))) if differences.is_empty() => return Some(run_id),
+        Ok(Some((run_id, differences))) => {
+            let what = format!(
+                "run {run_id} is unfinished and began with another config:\n{}",
+                differences.join("\n")
+            );
+            let hint =
+                "restore the config to finish it, or `trawl run --fresh` sets it aside and starts over";
+            (Weight::Config, what, Some(hint.to_owned()), Some(run_id))
         }
-    }
+        Err(error) => (Weight::Output, format!("a run would be refused: {error}"), None, None),
+    };
+    let place = loaded.place_of("job.state_dir");
+    survey.findings.push(Finding { weight, place, what, hint });
+    run_id
 }
 
 /// Says in words what a run would do.

@@ -5,13 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::directory::{self, RunDir};
 use super::error::RunError;
+use super::seal;
 use crate::config::Config;
 use crate::crash;
-use crate::pipeline::{Plan, Tally};
+use crate::pipeline::{Disks, Plan, Tally};
 use crate::source;
 use crate::store::{Begin, Frame, JobLock, Journal, Layout, Replay, Start, StoreError, boot_id, sync_dir};
 
@@ -105,12 +105,14 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
     // A run that was begun may not change its sources: what cannot go must not begin.
     Plan::rehearse(config)?;
     let output = &config.job.output_dir;
+    let paths = vec![output.clone(), config.job.state_dir.clone()];
+    Disks { paths, min_free: config.limits.min_free_disk }.check()?;
     let stdin_spool = spool_stdin(config, &layout)?;
     let run_id = new_run_id(now);
     let begin = Begin {
         run_id: run_id.clone(),
         snapshot: layout.newest_snapshot()?,
-        sealed: sealed(config).to_string(),
+        sealed: seal::seal(config).to_string(),
         parent: directory::latest(output).map(|latest| latest.run_id),
     };
     let dir = RunDir::new(output, &run_id);
@@ -131,9 +133,8 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
     let Some(begin) = replay.begin.take() else {
         return Err(StoreError::no_beginning(journal.path()).into());
     };
-    let before = serde_json::from_str(&begin.sealed).unwrap_or(Value::Null);
     let dir = RunDir::new(&config.job.output_dir, &begin.run_id);
-    let mut difference = differences(&before, &sealed(config));
+    let mut difference = seal::differences(config, &begin);
     if replay.finish.is_some() {
         // What is only to be published has no use for sources any more; a sink must still name its files.
         difference.retain(|line| line.starts_with("  `sinks") && dir.partial().exists());
@@ -194,65 +195,9 @@ fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunE
     Ok(Some(path))
 }
 
-/// The parts of a config that decide what a run's output is. They may not change while it is unfinished.
-fn sealed(config: &Config) -> Value {
-    json!({
-        "job": { "name": config.job.name },
-        "sinks": config.sinks,
-        "records": config.records,
-        "http": { "max_body": config.http.max_body, "max_redirects": config.http.max_redirects },
-        "sources": config.sources,
-    })
-}
-
-/// Which keys differ, each with its value then and now.
-fn differences(before: &Value, now: &Value) -> Vec<String> {
-    fn walk(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
-        match (before, now) {
-            (Value::Object(old), Value::Object(new)) => {
-                for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    walk(&path, &before[key], &now[key], found);
-                }
-            }
-            (Value::Array(old), Value::Array(new)) => {
-                for n in 0..old.len().max(new.len()) {
-                    let value = |list: &[Value]| list.get(n).cloned().unwrap_or(Value::Null);
-                    walk(&format!("{path}[{n}]"), &value(old), &value(new), found);
-                }
-            }
-            _ if before != now => found.push(format!("  `{path}` was {}, now {}", shown(before), shown(now))),
-            _ => {}
-        }
-    }
-    let mut found = Vec::new();
-    walk("", before, now, &mut found);
-    let more = found.len().saturating_sub(10);
-    found.truncate(10);
-    if more > 0 {
-        found.push(format!("  and {more} more"));
-    }
-    found
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "not there".to_owned(),
-        value => value.to_string().chars().take(100).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_difference_names_its_key_and_both_values() {
-        let old = json!({ "sources": [{ "id": "a", "urls": ["x"] }], "sinks": [] });
-        let new = json!({ "sources": [{ "id": "a", "urls": ["x", "y"] }], "sinks": [] });
-        assert_eq!(differences(&old, &old), Vec::<String>::new());
-        assert_eq!(differences(&old, &new), ["  `sources[0].urls[1]` was not there, now \"y\""]);
-    }
 
     #[test]
     fn run_ids_are_sortable_by_time() {

@@ -91,6 +91,18 @@ impl Journal {
     }
 }
 
+/// Which run a journal belongs to, and whether only its publication is left. Changes nothing.
+pub fn beginning(path: &Path) -> Result<(Begin, bool), StoreError> {
+    let mut frames = Frames::open(path)?;
+    let Some((_, Frame::Begin(begin))) = frames.next()? else { return Err(StoreError::no_beginning(path)) };
+    while let Some((_, frame)) = frames.next()? {
+        if matches!(frame, Frame::Finish(_)) {
+            return Ok((begin, true));
+        }
+    }
+    Ok((begin, false))
+}
+
 /// Reads a journal from its beginning, up to the first bytes that are no whole frame.
 #[derive(Debug)]
 pub struct Frames {

@@ -146,9 +146,10 @@ fn a_changed_job_does_not_continue_an_unfinished_run() {
     let crawl = Crawl::over(&urls).set("politeness.max_concurrency", 4).set("checkpoint.records", 4);
     assert!(crawl.run_killed_at(&site, 20).was_killed());
     site.forget();
+    crawl.trawl(&["validate"]).expect(0);
     let crawl = crawl.sink("id = 'pages'\ntype = 'pages'");
-    let refused = crawl.run().says("--fresh");
-    assert!(!matches!(refused.code, None | Some(0 | 70)), "{refused}");
+    crawl.trawl(&["validate"]).expect(78).says("`sinks[0]` was not there").says("--fresh");
+    crawl.run().expect(78).says("`sinks[0]` was not there").says("--fresh");
     assert_eq!(site.hits(), 0, "refused before any request");
 }
 
