@@ -15,8 +15,8 @@ use crate::model::{Lease, Request, UrlKey};
 
 /// Requests in memory above which sources wait.
 const HIGH_WATER: u64 = 50_000;
-/// Requests of one frame that only admits.
-const ADMIT_FRAME: usize = 2_000;
+/// Bytes of requests in one frame that only admits.
+const ADMIT_BYTES: usize = 1 << 20;
 
 /// Bounds of a run, as the frontier obeys them.
 #[derive(Clone, Debug)]
@@ -227,14 +227,18 @@ impl Frontier {
         for request in leads_to {
             state.admit(request);
         }
-        let mut pending = std::mem::take(&mut state.pending);
+        let pending = std::mem::take(&mut state.pending);
         drop(state);
-        let mut pieces = Vec::new();
-        while pending.len() > ADMIT_FRAME {
-            let rest = pending.split_off(ADMIT_FRAME);
-            pieces.push(std::mem::replace(&mut pending, rest));
+        let (mut pieces, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for request in pending {
+            bytes += request.weight();
+            piece.push(request);
+            if bytes >= ADMIT_BYTES {
+                pieces.push(std::mem::take(&mut piece));
+                bytes = 0;
+            }
         }
-        pieces.push(pending);
+        pieces.push(piece);
         pieces
     }
 
@@ -334,6 +338,27 @@ mod tests {
         let lease = frontier.next().await.expect("a lease");
         drop(frontier.slot(&lease.request.host));
         frontier.settled(1, 1);
+    }
+
+    #[test]
+    fn frames_that_only_admit_are_bounded_and_keep_the_order() {
+        let frontier = frontier(1);
+        let long = "x".repeat(10_000);
+        let urls: Vec<String> = (0..300)
+            .map(|n| seed(&format!("{n}/{long}")))
+            .map(|r| {
+                let url = r.url.clone();
+                frontier.admit(r);
+                url
+            })
+            .collect();
+        let pieces = frontier.checkpoint([]);
+        assert!(pieces.len() > 2);
+        assert!(
+            pieces.iter().all(|piece| piece.iter().map(Request::weight).sum::<usize>() < 2 * ADMIT_BYTES)
+        );
+        assert_eq!(pieces.concat().into_iter().map(|request| request.url).collect::<Vec<_>>(), urls);
+        assert_eq!(frontier.checkpoint([]), [Vec::new()]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,6 +60,13 @@ impl Request {
         }
     }
 
+    /// About how many bytes it takes in memory and in a journal.
+    pub fn weight(&self) -> usize {
+        let texts = [&self.url, &self.host, &self.source].into_iter();
+        let texts = texts.chain(&self.discovered_from).chain(&self.trail).chain(&self.base_url);
+        size_of::<Self>() + texts.map(String::len).sum::<usize>()
+    }
+
     /// The request that a redirect of this one leads to. Same depth, one more step of the trail.
     #[must_use]
     pub fn redirected_to(&self, target: &Url) -> Self {
