@@ -190,7 +190,10 @@ mod tests {
     async fn fetch(path: &Path) -> Result<Fetched, Failure> {
         let settings = Settings { max_body: Size(100), ..Settings::default() };
         let url = canonical_file(path).expect("an absolute path");
-        Fetcher::new(&settings, &BTreeMap::new()).expect("fetcher").fetch(&request(url.as_str())).await
+        Fetcher::new(&settings, &BTreeMap::new())
+            .expect("fetcher")
+            .fetch(&request(url.as_str()), &mut |_| ())
+            .await
     }
 
     async fn failure(path: &Path) -> String {

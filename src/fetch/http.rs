@@ -14,7 +14,7 @@ use super::address::{Filter, Refused};
 use super::error::FetchError;
 use super::headers::Headers;
 use super::settings::{Settings, Timeouts};
-use super::{client, failure};
+use super::{Grown, client, failure};
 use crate::model::{Failure, Fetched, Outcome, Protocol, Request, Stage, literal_address};
 use crate::secret::Text;
 use crate::units::{Size, Time};
@@ -56,7 +56,12 @@ impl Http {
         })
     }
 
-    pub(super) async fn fetch(&self, url: Url, request: &Request) -> Result<Fetched, Failure> {
+    pub(super) async fn fetch(
+        &self,
+        url: Url,
+        request: &Request,
+        grown: Grown<'_>,
+    ) -> Result<Fetched, Failure> {
         if let Some(ip) = literal_address(&url) {
             // The connector never resolves a literal, so the resolver cannot refuse it.
             self.filter.check(ip).map_err(|e| refused(&e))?;
@@ -80,7 +85,7 @@ impl Http {
             let words = format!("status {} is no final answer", response.status().as_u16());
             return Err(Failure::new(Stage::Transfer, Outcome::InvalidResponse, words));
         }
-        let body = self.read(&mut response, &clock).await?;
+        let body = self.read(&mut response, &clock, grown).await?;
         Ok(Fetched {
             status: response.status().as_u16(),
             protocol: if response.version() == Version::HTTP_2 { Protocol::Http2 } else { Protocol::Http1 },
@@ -93,7 +98,7 @@ impl Http {
     }
 
     /// The whole body. Broken off or shorter than announced is an error of the library already.
-    async fn read(&self, response: &mut Response, clock: &Clock) -> Result<Bytes, Failure> {
+    async fn read(&self, response: &mut Response, clock: &Clock, grown: Grown<'_>) -> Result<Bytes, Failure> {
         let announced = response.content_length();
         if let Some(length) = announced.filter(|length| *length > self.max_body) {
             return Err(too_large(&format!("{length} bytes by its `Content-Length`, "), self.max_body));
@@ -108,6 +113,7 @@ impl Http {
                 return Err(too_large("", self.max_body));
             }
             body.extend_from_slice(&chunk);
+            grown(body.len() as u64);
         }
         body.shrink_to_fit();
         Ok(body.into())
@@ -162,7 +168,7 @@ mod tests {
     }
 
     async fn fetch(settings: &Settings, url: &str) -> Result<Fetched, Failure> {
-        fetcher(settings).fetch(&request(url)).await
+        fetcher(settings).fetch(&request(url), &mut |_| ()).await
     }
 
     /// Outcome, stage and words of a failure.
@@ -208,7 +214,12 @@ mod tests {
         let server = Server::always(bytes, Then::Next).await;
         let fetcher = fetcher(&open());
         for path in ["/a", "/c", "/d"] {
-            let answer = fetcher.fetch(&request(&server.url(path))).await.expect("an answer");
+            let mut held = 0;
+            let answer = fetcher
+                .fetch(&request(&server.url(path)), &mut |bytes| held = bytes)
+                .await
+                .expect("an answer");
+            assert_eq!(held, 2);
             assert_eq!((answer.status, &answer.body[..]), (301, &b"ok"[..]));
         }
         assert_eq!((server.connections(), server.heads().len()), (1, 3), "no redirect was followed");
@@ -387,7 +398,7 @@ mod tests {
         let first = request(&home.url("/"));
         let second = first.redirected_to(&Url::parse(&away.url("/")).expect("URL"));
         for request in [&first, &second] {
-            fetcher.fetch(request).await.expect("an answer");
+            fetcher.fetch(request, &mut |_| ()).await.expect("an answer");
         }
         let (home, away) = (home.heads().remove(0), away.heads().remove(0));
         assert!(home.contains("cookie: secret=1") && home.contains("authorization: own"), "{home}");

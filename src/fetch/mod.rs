@@ -56,6 +56,9 @@ struct Fetchers {
     files: file::Files,
 }
 
+/// Told how many bytes of a body are held so far.
+pub type Grown<'a> = &'a mut (dyn FnMut(u64) + Send);
+
 impl Fetcher {
     /// Checks the settings, resolves their secrets and builds the client. `host_headers` are headers by
     /// host key (`example.org`, `example.org:8080`); they go over those of the settings.
@@ -67,12 +70,13 @@ impl Fetcher {
         Ok(Self(Arc::new(Fetchers { http, files: file::Files::new(settings) })))
     }
 
-    /// One hop. Any status is an answer. To drop the future is to break the request off.
-    pub async fn fetch(&self, request: &Request) -> Result<Fetched, Failure> {
+    /// One hop. Any status is an answer. To drop the future is to break the request off. `grown` is told how many
+    /// bytes of the body are held so far.
+    pub async fn fetch(&self, request: &Request, grown: Grown<'_>) -> Result<Fetched, Failure> {
         let unusable = |words: String| Failure::new(Stage::Connect, Outcome::InvalidUrl, words);
         let url = Url::parse(&request.url).map_err(|error| unusable(format!("not a URL: {error}")))?;
         match url.scheme() {
-            "http" | "https" => self.0.http.fetch(url, request).await,
+            "http" | "https" => self.0.http.fetch(url, request, grown).await,
             "file" => self.0.files.fetch(&url).await,
             scheme => Err(unusable(format!("scheme `{scheme}` cannot be fetched"))),
         }

@@ -65,11 +65,15 @@ pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
     let (again, began) = (request.clone(), Timestamp::now());
     let task = tokio::spawn(async move {
         let _slot = slot;
-        tokio::select! {
+        // Counted as they come: what is half fetched takes memory, too.
+        let mut held = tools.frontier.gauge.hold(0);
+        let mut grown = |bytes| held.set(bytes);
+        let result = tokio::select! {
             biased;
-            result = tools.fetcher.fetch(&request) => tools.fetched(request, began, result),
-            () = tools.stop.dropping() => Hop::PutBack(request),
-        }
+            result = tools.fetcher.fetch(&request, &mut grown) => result,
+            () = tools.stop.dropping() => return Hop::PutBack(request),
+        };
+        tools.fetched(request, began, result, held)
     });
     match task.await {
         Ok(hop) => hop,
@@ -111,7 +115,13 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
 
 impl Tools {
     /// A broken connection gives another try; everything else goes on.
-    fn fetched(&self, mut request: Request, began: Timestamp, result: Result<Fetched, Failure>) -> Hop {
+    fn fetched(
+        &self,
+        mut request: Request,
+        began: Timestamp,
+        result: Result<Fetched, Failure>,
+        mut held: Held,
+    ) -> Hop {
         match result {
             Err(failure) if request.attempt < self.max_retries && fetch::is_transient(&failure) => {
                 tracing::debug!(url = request.url, cause = failure.cause.name(), "trying again");
@@ -119,12 +129,8 @@ impl Tools {
                 Hop::PutBack(request)
             }
             result => {
-                let bytes = result.as_ref().map_or(0, |fetched| fetched.body.len() as u64);
-                Hop::Done(
-                    request,
-                    Box::new(result.map_err(|failure| (failure, began))),
-                    self.frontier.gauge.hold(bytes),
-                )
+                held.set(result.as_ref().map_or(0, |fetched| fetched.body.len() as u64));
+                Hop::Done(request, Box::new(result.map_err(|failure| (failure, began))), held)
             }
         }
     }
