@@ -21,6 +21,7 @@ mod journal;
 mod layout;
 mod lock;
 mod lookup;
+mod merge;
 mod replay;
 mod snapshot;
 
@@ -32,5 +33,5 @@ pub use journal::{Journal, beginning};
 pub use layout::{Layout, replace_file, sync_dir};
 pub use lock::{Holder, JobLock, boot_id, holder};
 pub use lookup::{Found, Lookup};
+pub use merge::merge;
 pub use replay::Replay;
-pub use snapshot::merge;

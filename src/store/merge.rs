@@ -1,0 +1,227 @@
+//! At publication, base and journal become the next snapshot: an external merge sort, so that memory is bounded
+//! however many URLs there are. Nothing is read back from sled.
+//!
+//! The journal is read once. What it says is sorted in memory piece by piece; all pieces but the last go to files.
+//! Then base and pieces are merged, the newest word about a key winning.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use super::frame::Frame;
+use super::history::History;
+use super::journal::Frames;
+use super::layout::{Layout, sync_dir};
+use super::snapshot::{Merged, Reader, Writer};
+use crate::model::UrlKey;
+
+/// Entries that are sorted in memory: about 20 MB.
+const PIECE: usize = 50_000;
+
+/// Merges snapshot `base` and the journal of a finished run into the next snapshot, durable on return.
+/// Gives the new number. Doing it twice gives the same.
+pub fn merge(layout: &Layout, base: u64, run_id: &str, journal: &Path) -> Result<u64, StoreError> {
+    merge_in_pieces(layout, base, run_id, journal, PIECE)
+}
+
+fn merge_in_pieces(
+    layout: &Layout,
+    base: u64,
+    run_id: &str,
+    journal: &Path,
+    piece: usize,
+) -> Result<u64, StoreError> {
+    let (number, sorting) = (base + 1, layout.snapshots().join("sorting"));
+    clear(&sorting)?;
+    std::fs::create_dir(&sorting).map_err(StoreError::io("create", &sorting))?;
+    // In the order of age: the base, then the pieces of the journal.
+    let mut sources = vec![Source::base(layout, base)?];
+    sources.extend(sort(journal, run_id, &sorting, piece)?);
+
+    let path = layout.snapshot(number);
+    let unfinished = path.with_extension("writing");
+    let mut writer = Writer::create(unfinished.clone(), Merged { base, run_id: run_id.to_owned() })?;
+    let mut heads = BinaryHeap::new();
+    for (age, source) in sources.iter_mut().enumerate() {
+        heads.extend(source.peek()?.map(|key| Reverse((key, Reverse(age)))));
+    }
+    let mut last = None;
+    while let Some(Reverse((key, Reverse(age)))) = heads.pop() {
+        let source = &mut sources[age];
+        let entry = source.next()?;
+        heads.extend(source.peek()?.map(|key| Reverse((key, Reverse(age)))));
+        // The newest word about a key comes first; what follows is older.
+        if last != Some(key) {
+            entry.map_or(Ok(()), |entry| writer.push(entry))?;
+        }
+        last = Some(key);
+    }
+    writer.finish()?;
+    std::fs::rename(&unfinished, &path).map_err(StoreError::io("rename", &unfinished))?;
+    sync_dir(&layout.snapshots())?;
+    clear(&sorting)?;
+    Ok(number)
+}
+
+fn clear(dir: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The pages of a journal in sorted pieces, oldest first.
+fn sort(journal: &Path, run_id: &str, sorting: &Path, size: usize) -> Result<Vec<Source>, StoreError> {
+    let (mut pieces, mut piece) = (Vec::new(), BTreeMap::new());
+    let mut frames = Frames::open(journal)?;
+    while let Some((_, frame)) = frames.next()? {
+        let Frame::Commit(commit) = frame else { continue };
+        for settle in commit.settled {
+            if let Some(page) = settle.page {
+                piece.insert(settle.key, History { run_id: run_id.to_owned(), page });
+            }
+        }
+        if piece.len() >= size {
+            let path = sorting.join(format!("{}.piece", pieces.len()));
+            pieces.push(Source::written(path, std::mem::take(&mut piece))?);
+        }
+    }
+    pieces.push(Source::held(piece.into_iter().collect()));
+    Ok(pieces)
+}
+
+/// Sorted entries, one at a time.
+struct Source {
+    reader: Option<Reader>,
+    block: std::vec::IntoIter<(UrlKey, History)>,
+    /// The base: if it is damaged, that must not keep a finished run from being published. History is what can be
+    /// spared.
+    can_be_spared: bool,
+}
+
+impl Source {
+    fn base(layout: &Layout, number: u64) -> Result<Self, StoreError> {
+        let reader = match Reader::open(layout, number) {
+            Err(StoreError::Damaged { path, .. }) => {
+                tracing::warn!(path = %path.display(), "the history snapshot is damaged, history begins anew");
+                None
+            }
+            other => other?,
+        };
+        Ok(Self { reader, block: Vec::new().into_iter(), can_be_spared: true })
+    }
+
+    fn written(path: PathBuf, entries: BTreeMap<UrlKey, History>) -> Result<Self, StoreError> {
+        let mut writer = Writer::create(path.clone(), Merged::default())?;
+        entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+        writer.finish()?;
+        Ok(Self { reader: Some(Reader::of(path)?), block: Vec::new().into_iter(), can_be_spared: false })
+    }
+
+    fn held(entries: Vec<(UrlKey, History)>) -> Self {
+        Self { reader: None, block: entries.into_iter(), can_be_spared: false }
+    }
+
+    fn peek(&mut self) -> Result<Option<UrlKey>, StoreError> {
+        while self.block.as_slice().is_empty() {
+            let Some(reader) = &mut self.reader else { return Ok(None) };
+            match reader.next() {
+                Ok(Some(entries)) => self.block = entries.into_iter(),
+                Ok(None) => self.reader = None,
+                Err(StoreError::Damaged { path, .. }) if self.can_be_spared => {
+                    tracing::warn!(path = %path.display(), "the history snapshot is damaged, its rest is lost");
+                    self.reader = None;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.block.as_slice().first().map(|(key, _)| *key))
+    }
+
+    fn next(&mut self) -> Result<Option<(UrlKey, History)>, StoreError> {
+        self.peek()?;
+        Ok(self.block.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Outcome, Span};
+    use crate::store::{Begin, Commit, Journal, Page, Settle};
+
+    fn page(url: &str, status: u16) -> Page {
+        let record = Span { part: 0, offset: 0, length: 1 };
+        let digest = String::new();
+        Page {
+            url: url.into(),
+            fetched_at_ms: 0,
+            status,
+            digest,
+            etag: None,
+            last_modified: None,
+            title: None,
+            record,
+        }
+    }
+
+    /// A run that fetched these URLs, merged onto `base`.
+    fn publish(layout: &Layout, base: u64, run: &str, urls: std::ops::Range<u32>) {
+        let path = layout.journal(run);
+        let begin = Begin { run_id: run.into(), snapshot: base, sealed: String::new(), parent: None };
+        let mut journal = Journal::create(&path, &begin).expect("creates");
+        let settle = |n: u32| {
+            let url = format!("http://x/{n}");
+            let (key, host, outcome) = (UrlKey::of(&url), "x".to_owned(), Outcome::Ok);
+            let page = Some(page(&url, 200));
+            Settle { key, outcome, host, bytes: 0, duration_ms: None, parse_us: 0, page }
+        };
+        for some in urls.collect::<Vec<_>>().chunks(100) {
+            let settled = some.iter().copied().map(settle).collect();
+            journal.append(&Frame::Commit(Commit { settled, ..Commit::default() })).expect("appends");
+        }
+        journal.sync().expect("syncs");
+        // Pieces so small that most of them go to files.
+        assert_eq!(merge_in_pieces(layout, base, run, &path, 300).expect("merges"), base + 1);
+        assert!(!layout.snapshots().join("sorting").exists());
+    }
+
+    fn all(layout: &Layout, number: u64) -> Vec<(UrlKey, History)> {
+        let mut reader = Reader::open(layout, number).expect("opens").expect("has a file");
+        let mut all = Vec::new();
+        while let Some(block) = reader.next().expect("reads") {
+            all.extend(block);
+        }
+        all
+    }
+
+    #[test]
+    fn a_merge_keeps_the_old_takes_the_new_and_stays_sorted() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let layout = Layout::open(dir.path()).expect("opens");
+        publish(&layout, 0, "a", 0..1500);
+        publish(&layout, 1, "b", 1000..2000);
+        let entries = all(&layout, 2);
+        assert_eq!(entries.len(), 2000);
+        assert!(entries.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert_eq!(entries.iter().filter(|(_, history)| history.run_id == "b").count(), 1000);
+        let find =
+            |url: &str| Reader::open(&layout, 2).unwrap().unwrap().find(UrlKey::of(url)).expect("reads");
+        assert_eq!(find("http://x/7").map(|h| h.run_id), Some("a".to_owned()));
+        assert_eq!(find("http://x/1007").map(|h| h.run_id), Some("b".to_owned()));
+        assert_eq!(find("http://x/9999"), None);
+    }
+
+    #[test]
+    fn a_damaged_base_costs_history_but_not_the_merge() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let layout = Layout::open(dir.path()).expect("opens");
+        publish(&layout, 0, "a", 0..10);
+        std::fs::write(layout.snapshot(1), "nonsense").expect("writes");
+        publish(&layout, 1, "b", 5..15);
+        assert_eq!(all(&layout, 2).len(), 10);
+    }
+}
