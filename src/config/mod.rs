@@ -46,7 +46,7 @@ pub const CONFIG_VERSION: u32 = 1;
 #[schemars(title = "Trawl config", description = "What one job crawls, how politely, and where it writes")]
 pub struct Config {
     /// Version of the config format: 1.
-    #[schemars(extend("const" = 1))]
+    #[schemars(extend("const" = CONFIG_VERSION))]
     pub config_version: u32,
     /// What the job is called and where it keeps things.
     pub job: Job,

@@ -244,9 +244,9 @@ impl Work {
         let admitted = self.frontier.checkpoint(admits);
         let visits = Arc::new(visits);
         let (positions, spans) = self.write(&visits)?;
-        committed.settles = visits.iter().zip(spans).map(|(visit, span)| settle(visit, span)).collect();
+        let settled = visits.iter().zip(spans).map(|(visit, span)| settle(visit, span)).collect();
         drop((visits, held));
-        self.frame(admitted, committed.settles.clone(), positions)?;
+        committed.settles = self.frame(admitted, settled, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
         self.disks.check()?;
         Ok(committed)
@@ -275,20 +275,23 @@ impl Work {
         failed.map_or(Ok((positions, spans)), Err)
     }
 
-    /// Step 2. What is admitted stands in these frames or in earlier ones than what settles it.
+    /// Step 2. What is admitted stands in these frames or in earlier ones than what settles it. Gives the settles
+    /// back.
     fn frame(
         &mut self,
         admitted: Vec<Vec<Request>>,
         settled: Vec<Settle>,
         positions: Positions,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Settle>, StoreError> {
         let mut pieces = admitted;
         let admitted = pieces.pop().unwrap_or_default();
         for admitted in pieces {
             self.journal.append(&Frame::Commit(Commit { admitted, ..Commit::default() }))?;
         }
-        self.journal.append(&Frame::Commit(Commit { admitted, settled, positions }))?;
-        self.journal.sync()
+        let frame = Frame::Commit(Commit { admitted, settled, positions });
+        self.journal.append(&frame)?;
+        self.journal.sync()?;
+        Ok(if let Frame::Commit(commit) = frame { commit.settled } else { Vec::new() })
     }
 }
 

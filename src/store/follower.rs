@@ -101,8 +101,7 @@ impl Follower {
             }
             reached = number + 1;
             if let Frame::Commit(commit) = frame {
-                let pages = commit.settled.into_iter().filter_map(|settle| Some((settle.key, settle.page?)));
-                entries.extend(pages.map(|(key, page)| (key, History { run_id: self.run_id.clone(), page })));
+                entries.extend(commit.into_history(&self.run_id));
             }
             if entries.len() >= BATCH {
                 *mark = self.at(reached);

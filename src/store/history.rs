@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::Page;
+use super::frame::{Commit, Page};
+use crate::model::UrlKey;
 
 /// The latest record of a URL, in short, and where the full one stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +12,14 @@ pub struct History {
     pub run_id: String,
     /// What the page was.
     pub page: Page,
+}
+
+impl Commit {
+    /// What a checkpoint of this run adds to the history: its pages, by key.
+    pub fn into_history(self, run_id: &str) -> impl Iterator<Item = (UrlKey, History)> {
+        let pages = self.settled.into_iter().filter_map(|settle| Some((settle.key, settle.page?)));
+        pages.map(|(key, page)| (key, History { run_id: run_id.to_owned(), page }))
+    }
 }
 
 /// The longest title that history keeps, in bytes.

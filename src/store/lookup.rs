@@ -150,13 +150,7 @@ fn committed(journal: &Path) -> Result<BTreeMap<UrlKey, History>, StoreError> {
     while let Some((_, frame)) = frames.next()? {
         match frame {
             Frame::Begin(begin) => run_id = begin.run_id,
-            Frame::Commit(commit) => {
-                for settle in commit.settled {
-                    if let Some(page) = settle.page {
-                        found.insert(settle.key, History { run_id: run_id.clone(), page });
-                    }
-                }
-            }
+            Frame::Commit(commit) => found.extend(commit.into_history(&run_id)),
             _ => {}
         }
     }

@@ -79,11 +79,7 @@ fn sort(journal: &Path, run_id: &str, sorting: &Path, size: usize) -> Result<Vec
     let mut frames = Frames::open(journal)?;
     while let Some((_, frame)) = frames.next()? {
         let Frame::Commit(commit) = frame else { continue };
-        for settle in commit.settled {
-            if let Some(page) = settle.page {
-                piece.insert(settle.key, History { run_id: run_id.to_owned(), page });
-            }
-        }
+        piece.extend(commit.into_history(run_id));
         if piece.len() >= size {
             let path = sorting.join(format!("{}.piece", pieces.len()));
             pieces.push(Source::written(path, std::mem::take(&mut piece))?);
