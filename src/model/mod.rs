@@ -14,7 +14,7 @@ pub use outcome::Outcome;
 pub use parsed::{Charset, CharsetSource, Link, Parsed};
 pub use position::{Position, Span};
 pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION};
-pub use request::{Lease, Request, Role};
+pub use request::{Hint, Lease, Request, Role, Try};
 pub use url::{
     FILE_HOST, UrlError, UrlKey, canonical, canonical_file, host_key, literal_address, registered_domain,
 };

@@ -1,5 +1,6 @@
 //! A URL that is to be fetched, and the right to fetch it now.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -11,6 +12,34 @@ pub enum Role {
     /// A page or file that becomes a record.
     #[default]
     Page,
+    /// The robots.txt of an origin, or where it redirects to. Neither discovered nor recorded: it decides.
+    Robots,
+    /// A sitemap or an index of sitemaps, read for the URLs it lists.
+    Sitemap,
+    /// An RSS or Atom feed, read for the URLs it lists.
+    Feed,
+}
+
+/// What a sitemap or feed says of a URL that it lists, as written there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hint {
+    /// When the page last changed.
+    pub lastmod: Option<String>,
+    /// How often it is said to change.
+    pub changefreq: Option<String>,
+    /// How much it matters among the pages of its site, 0.0 to 1.0.
+    pub priority: Option<String>,
+}
+
+/// A try at a request that came to nothing and was made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Try {
+    /// When it began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What went wrong, in words.
+    pub why: String,
 }
 
 /// One URL to be fetched.
@@ -36,6 +65,14 @@ pub struct Request {
     pub attempt: u32,
     /// What it is for.
     pub role: Role,
+    /// Among the requests of one host lower goes first.
+    pub priority: u8,
+    /// Links followed outside of the scope, since the last page within.
+    pub hops: u8,
+    /// What a sitemap or feed says of it.
+    pub hint: Option<Box<Hint>>,
+    /// Tries that came to nothing, oldest first.
+    pub tries: Vec<Try>,
 }
 
 impl Request {
@@ -57,6 +94,10 @@ impl Request {
             base_url: None,
             attempt: 0,
             role: Role::Page,
+            priority: 0,
+            hops: 0,
+            hint: None,
+            tries: Vec::new(),
         }
     }
 
@@ -76,6 +117,10 @@ impl Request {
             depth: self.depth,
             discovered_from: self.discovered_from.clone(),
             trail,
+            role: self.role,
+            priority: self.priority,
+            hops: self.hops,
+            hint: self.hint.clone(),
             ..Self::seed(target, &self.source)
         }
     }

@@ -13,7 +13,7 @@ use super::frame::{Begin, Frame};
 use super::layout::sync_dir;
 use crate::crash;
 
-const MAGIC: &[u8; 8] = b"TRAWLJ01";
+const MAGIC: &[u8; 8] = b"TRAWLJ02";
 
 /// A journal open for appending.
 #[derive(Debug)]
