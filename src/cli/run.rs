@@ -43,6 +43,7 @@ pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
         config: &loaded.config,
         config_text: &text,
         config_digest: &loaded.digest,
+        places: &|key| loaded.place_of(key),
         unfinished: if args.fresh { Unfinished::SetAside } else { Unfinished::Resume },
         log: log(&loaded.config, report),
     };

@@ -144,6 +144,8 @@ fn read(settings: &source::Settings, survey: &Survey) -> String {
             let paths: Vec<String> = files.paths.iter().map(|one| path(one)).collect();
             format!("files: {}", paths.join(", "))
         }
+        source::Settings::Sitemap(_) => "what sitemaps list".to_owned(),
+        source::Settings::Feed(_) => "what feeds lead to".to_owned(),
     };
     let seeds = survey.seeds.get(settings.id()).map(|seeds| format!(" ({})", count(seeds)));
     format!("{}: {what}{}", settings.id(), seeds.unwrap_or_default())

@@ -13,7 +13,9 @@ use super::text::{Texts, shown};
 use super::walk::{Places, join};
 use super::{Config, Host};
 use crate::fetch::{self, PrivateNetworks};
-use crate::model::{canonical, host_key};
+use crate::frontier::Hours;
+use crate::model::{canonical, check_scope, check_scope_override, host_key};
+use crate::parse::lastmod_moment;
 use crate::secret::Text;
 use crate::sink;
 use crate::source;
@@ -67,8 +69,24 @@ pub fn complete(config: &mut Config, folder: &Path) -> Vec<Wrong> {
     hosts(config, &mut wrongs);
     amounts(config, &mut wrongs);
     sources(config, folder, &mut wrongs);
+    scope(config, &mut wrongs);
     sinks(config, &mut wrongs);
     wrongs
+}
+
+/// Regexes and patterns that do not compile, in the job's scope and in those of its sources.
+fn scope(config: &Config, wrongs: &mut Vec<Wrong>) {
+    let mut found = check_scope(&config.scope);
+    for (index, source) in config.sources.iter().enumerate() {
+        if let Some(scope) = source.scope() {
+            found.extend(check_scope_override(&format!("sources[{index}].scope"), scope));
+        }
+    }
+    let named = |(key, what): (String, String)| {
+        let what = if what.contains(&key) { what } else { format!("`{key}`: {what}") };
+        Wrong::new(key, On::Value, what)
+    };
+    wrongs.extend(found.into_iter().map(named));
 }
 
 fn job(config: &mut Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
@@ -164,6 +182,9 @@ fn hosts(config: &mut Config, wrongs: &mut Vec<Wrong>) {
     for (name, host) in std::mem::take(&mut config.hosts) {
         let key = join("hosts", &name);
         headers(&join(&key, "headers"), &host.headers, wrongs);
+        if let (false, Err(what)) = (host.allowed_hours.is_empty(), Hours::parse(&host.allowed_hours)) {
+            wrongs.push(Wrong::new(join(&key, "allowed_hours"), On::Value, what));
+        }
         match host_of(&name) {
             None => {
                 let wrong = Wrong::new(&*key, On::Key, format!("`{}` is no host", shown(&name)));
@@ -214,9 +235,16 @@ fn sources(config: &Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
     for (index, settings) in config.sources.iter().enumerate() {
         let key = format!("sources[{index}]");
         match settings {
-            source::Settings::Urls(urls) => {
-                if urls.urls.is_empty() {
-                    wrongs.push(Wrong::new(format!("{key}.urls"), On::Value, "a source without any URL"));
+            source::Settings::Urls(urls) => check_urls(&key, &urls.urls, wrongs),
+            source::Settings::Feed(feed) => check_urls(&key, &feed.urls, wrongs),
+            source::Settings::Sitemap(sitemap) => {
+                check_urls(&key, &sitemap.urls, wrongs);
+                if let Some(text) =
+                    sitemap.lastmod_after.as_deref().filter(|text| lastmod_moment(text).is_none())
+                {
+                    let what = format!("`{}` is no date", shown(text));
+                    let hint = "write for example \"2026-01-01\" or \"2026-01-01T06:00:00Z\"";
+                    wrongs.push(Wrong::new(format!("{key}.lastmod_after"), On::Value, what).hint(hint));
                 }
             }
             source::Settings::List(list) => {
@@ -235,6 +263,12 @@ fn sources(config: &Config, folder: &Path, wrongs: &mut Vec<Wrong>) {
             }
             source::Settings::Files(files) => check_files(&key, files, folder, wrongs),
         }
+    }
+}
+
+fn check_urls(key: &str, urls: &[String], wrongs: &mut Vec<Wrong>) {
+    if urls.is_empty() {
+        wrongs.push(Wrong::new(format!("{key}.urls"), On::Value, "a source without any URL"));
     }
 }
 

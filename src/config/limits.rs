@@ -36,6 +36,13 @@ pub struct Limits {
     pub max_pages: Option<NonZeroU64>,
     /// How long one run may fetch; without it, until all is done.
     pub max_duration: Option<Time>,
+    /// Pages with a record that one run yields of one host at most; what is left of the host ends as `skipped_budget`.
+    pub max_pages_per_host: Option<NonZeroU64>,
+    /// Links that are followed from a seed on at most: 0 for the seeds alone. With it, a host is crawled level by
+    /// level, so that every run comes to the same pages.
+    pub max_depth: Option<u32>,
+    /// Bytes of bodies over the wire after which no new request starts.
+    pub max_bytes: Option<Size>,
     /// The run stops, resumable, before the disk has less than this free.
     pub min_free_disk: Size,
     /// Pages held in memory at once, in bytes: bodies, and what was read out of them. Above it no new request begins.
@@ -49,6 +56,9 @@ impl Default for Limits {
         Self {
             max_pages: None,
             max_duration: None,
+            max_pages_per_host: None,
+            max_depth: None,
+            max_bytes: None,
             min_free_disk: Size::mib(64),
             memory: Size::mib(48),
             drain: Time::secs(8),
@@ -94,6 +104,8 @@ pub struct Host {
     pub concurrency: Option<NonZeroUsize>,
     /// Least time between the starts of two requests to this host, instead of `politeness.host_delay`.
     pub delay: Option<Time>,
+    /// When this host may be asked, in UTC: `["22:00-06:00"]`. Always, unless given.
+    pub allowed_hours: Vec<String>,
     /// Headers of every request to this host, on top of `http.headers`.
     pub headers: BTreeMap<String, Text>,
 }

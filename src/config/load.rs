@@ -186,7 +186,7 @@ mod tests {
         check(
             "polite = 1",
             "3:1: unknown key `polite` | the keys here are `config_version`, `job`, `http`, \
-            `politeness`, `retry`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `sinks`",
+            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `sinks`",
         );
         check(
             "max_concurrency = 1",
@@ -242,6 +242,11 @@ mod tests {
             "politeness.host_delay = '2'",
             "3:25: `politeness.host_delay`: `2` has no unit; write for example \"30s\", \"250ms\" or \"2h\"",
         );
+        check(
+            "politeness.autothrottle.target = -0.5",
+            "3:34: `politeness.autothrottle.target` must be a number of 0 or more, not the number -0.5 | for example `target = 1.0`",
+        );
+        check("retry.http_codes = [70000]", "3:21: `retry.http_codes[0]` must be at most 65535");
         check(
             "politeness.host_concurrency = 0",
             "3:31: `politeness.host_concurrency` must be a whole number of 1 or more, not 0",
@@ -382,6 +387,10 @@ mod tests {
             "{ type = 'files', id = 'a', paths = ['x/[a'], base_url = 'ftp://x/' }",
             "3:49: `x/[a` is not a glob: unclosed character class; missing ']'\n3:69: `base_url`: scheme `ftp` cannot be fetched, only http, https and, from a `files` source, file | write for example \"https://docs.example.org/\"",
         );
+        check_sources(
+            "{ type = 'sitemap', id = 'a', urls = ['x'], lastmod_after = 'May' }, { type = 'feed', id = 'b', urls = [] }",
+            "3:72: `May` is no date | write for example \"2026-01-01\" or \"2026-01-01T06:00:00Z\"\n3:115: a source without any URL",
+        );
     }
 
     #[test]
@@ -397,7 +406,7 @@ mod tests {
              c.toml:2:14: `http.proxy` is no address of a proxy: relative URL without a base\n  2 | http.proxy = 'x'\n    |              ^^^\n  \
              hint: write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"\n\
              c.toml:4:8: `job.name` must not begin with a dot: `../x`\n  4 | name = '../x'\n    |        ^^^^^^\n\
-             c.toml:6:8: `sources[0].type` must be one of `urls`, `list`, `files`, not `url`\n  6 | type = 'url'\n    |        ^^^^^\n  \
+             c.toml:6:8: `sources[0].type` must be one of `urls`, `list`, `files`, `sitemap`, `feed`, not `url`\n  6 | type = 'url'\n    |        ^^^^^\n  \
              hint: did you mean `urls`?\n\
              --set x: a `=` and a value are missing\n  \
              hint: write it like `--set limits.max_pages=100` or `--set sources[0].path=urls.txt`"

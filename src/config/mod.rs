@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fetch;
 use crate::frontier::{Politeness, Retry};
+use crate::model::ScopeSettings;
 use crate::sink;
 use crate::source;
 
@@ -59,6 +60,9 @@ pub struct Config {
     /// What is tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// Which links are followed.
+    #[serde(default)]
+    pub scope: ScopeSettings,
     /// Where a run ends early.
     #[serde(default)]
     pub limits: Limits,

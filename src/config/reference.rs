@@ -112,6 +112,7 @@ fn kind(root: &Json, schema: &Json) -> String {
                 Some(least) => format!("whole number, {least} or more"),
                 None => "whole number".to_owned(),
             },
+            ("number", _) => "number, 0 or more".to_owned(),
             ("boolean", _) => "`true` or `false`".to_owned(),
             ("array", _) => format!("list of {}", kind(root, &one["items"])),
             ("object", _) => format!("table of {}", kind(root, &one["additionalProperties"])),

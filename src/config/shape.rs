@@ -47,7 +47,7 @@ fn tag(variant: &Json) -> Option<&str> {
     variant["properties"]["type"]["const"].as_str()
 }
 
-/// The type that a schema names: `string`, `integer`, `boolean`, `array`, `object`.
+/// The type that a schema names: `string`, `integer`, `number`, `boolean`, `array`, `object`.
 pub fn type_of(schema: &Json) -> &str {
     match &schema["type"] {
         Json::Array(types) => {
@@ -77,6 +77,7 @@ pub fn expected(root: &Json, schema: &Json) -> String {
                 Some(least) => format!("a whole number of {least} or more"),
                 None => "a whole number".to_owned(),
             },
+            ("number", _) => "a number of 0 or more".to_owned(),
             ("boolean", _) => "`true` or `false`".to_owned(),
             ("array", _) => format!("a list, each of it {}", expected(root, &schema["items"])),
             _ => match schema["required"].as_array().map(Vec::as_slice) {
@@ -102,6 +103,7 @@ pub fn example(root: &Json, schema: &Json) -> String {
             (_, Some("size-units")) => "\"10MiB\"".to_owned(),
             ("integer", _) if !schema["const"].is_null() => schema["const"].to_string(),
             ("integer", _) => "10".to_owned(),
+            ("number", _) => "0.5".to_owned(),
             ("boolean", _) => "true".to_owned(),
             ("array", _) => format!("[{}]", example(root, &schema["items"])),
             ("object", _) => "{ ... }".to_owned(),

@@ -16,6 +16,7 @@ use super::seeds::{Bad, MAX_COUNTED, Seeds, pour};
 use super::text::{shown as cut, shown_whole as shown};
 use super::walk::join;
 use crate::fetch::{check_header, is_credential};
+use crate::frontier::{can_be_named, product_token};
 use crate::secret::{Secret, Text};
 use crate::source;
 use crate::units::Size;
@@ -228,6 +229,15 @@ impl Survey {
                 "`http.user_agent` says nobody to contact",
                 Some(hint),
             );
+        }
+        let token = product_token(&config.http.user_agent);
+        if config.politeness.obey_robots && !can_be_named(token) {
+            let what = format!(
+                "no robots.txt can speak to `{}`: names of crawlers there have letters, `-` and `_` only",
+                shown(token)
+            );
+            let hint = "choose such a name, or only the rules for all crawlers are obeyed";
+            self.add(loaded, Weight::Warning, "http.user_agent", what, Some(hint));
         }
         if config.politeness.host_delay.0.is_zero() {
             let what = "`politeness.host_delay` is nothing: hosts of others are asked without a pause";

@@ -98,6 +98,8 @@ impl<'a> Walk<'a> {
                     let number = i128::from_str_radix(number.as_str(), number.radix()).ok();
                     self.number(one, name, number, &span)
                 }
+                ("number", DeValue::Float(number)) if is_amount(number.as_str()) => Verdict::Keep,
+                ("number", DeValue::Integer(number)) if is_amount(number.as_str()) => Verdict::Keep,
                 ("boolean", DeValue::Boolean(_)) => Verdict::Keep,
                 _ => self.wrong_type(schema, name, value),
             },
@@ -184,6 +186,7 @@ impl<'a> Walk<'a> {
 
     fn number(&mut self, schema: &Json, name: &str, number: Option<i128>, span: &Range<usize>) -> Verdict {
         let most = match schema["format"].as_str() {
+            Some("uint16") => i128::from(u16::MAX),
             Some("uint32") => i128::from(u32::MAX),
             // TOML itself ends here.
             _ => i128::from(i64::MAX),
@@ -261,6 +264,11 @@ fn rewritten(schema: &Json, value: &DeValue<'_>) -> Option<String> {
         ("array", _, DeValue::String(text)) => Some(format!("[\"{}\"]", shown(text))),
         _ => None,
     }
+}
+
+/// Whether a number, whole or not, is finite and not below zero.
+fn is_amount(number: &str) -> bool {
+    number.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0)
 }
 
 /// What a value is, in words.

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use super::address::Filter;
+use super::connecting::Noting;
 use super::dns::Resolver;
 use super::error::FetchError;
 use super::settings::Settings;
@@ -39,6 +40,7 @@ pub(super) fn build(settings: &Settings, filter: &Filter) -> Result<reqwest::Cli
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
+        .connector_layer(Noting)
         .connect_timeout(settings.timeout.connect.0)
         .tcp_nodelay(true)
         .pool_idle_timeout(KEEP_IDLE)

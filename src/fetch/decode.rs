@@ -7,6 +7,7 @@ use bytes::Bytes;
 use flate2::{Decompress, FlushDecompress, Status, bufread};
 use http::header::CONTENT_ENCODING;
 
+use super::spool;
 use crate::model::{Failure, Fetched, Outcome, Stage};
 use crate::units::Size;
 
@@ -36,14 +37,8 @@ pub fn unpack(fetched: &Fetched, max_body: u64) -> Result<Bytes, Failure> {
         }
         return Ok(fetched.body.clone());
     }
-    let mut reader: Box<dyn BufRead + '_> = Box::new(&fetched.body[..]);
-    // Named in the order in which they were applied, so the last one is undone first.
-    for layer in layers.iter().rev() {
-        // Each layer has the cap: what is in between must not be a bomb either.
-        let capped = layer.undo(reader).map(|inner| Capped { inner, left: max_body });
-        reader =
-            Box::new(BufReader::with_capacity(CHUNK, capped.map_err(|e| failed(&e, &layers, max_body))?));
-    }
+    let packed = Box::new(&fetched.body[..]);
+    let mut reader = undone(packed, &layers, max_body).map_err(|e| failed(&e, &layers, max_body))?;
     let mut body = Vec::new();
     loop {
         let chunk = reader.fill_buf().map_err(|e| failed(&e, &layers, max_body))?;
@@ -60,6 +55,70 @@ pub fn unpack(fetched: &Fetched, max_body: u64) -> Result<Bytes, Failure> {
         let read = chunk.len();
         reader.consume(read);
     }
+}
+
+/// The body without its `Content-Encoding` as a stream, from memory or from its spool. It fails once it has more
+/// than `max_bytes`, or where it is cut off or broken; its errors say so in words. Only small buffers are held.
+pub fn open(fetched: &Fetched, max_bytes: u64) -> impl Read + '_ {
+    let packed: Box<dyn BufRead + '_> = match &fetched.spool {
+        Some(spool) => Box::new(BufReader::with_capacity(CHUNK, spool::Reader::new(spool))),
+        None => Box::new(&fetched.body[..]),
+    };
+    let (layers, refused) = match layers(fetched) {
+        // Servers that answer with nothing often still name an encoding.
+        _ if fetched.wire_bytes() == 0 => (Vec::new(), None),
+        Ok(layers) => (layers, None),
+        Err(failure) => (Vec::new(), Some(io::Error::other(failure.detail))),
+    };
+    let unpacked = match refused {
+        Some(error) => Err(error),
+        None => undone(packed, &layers, max_bytes).map(|inner| Capped { inner, left: max_bytes }),
+    };
+    Opened { unpacked: unpacked.map_err(Some), layers, max_bytes }
+}
+
+/// What reads a body that was opened, or why it cannot be.
+struct Opened<R> {
+    unpacked: Result<R, Option<io::Error>>,
+    layers: Vec<Encoding>,
+    max_bytes: u64,
+}
+
+impl<R: Read> Read for Opened<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let error = match &mut self.unpacked {
+            Ok(reader) => match reader.read(out) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            },
+            Err(error) => match error.take() {
+                Some(error) => error,
+                None => return Ok(0),
+            },
+        };
+        if is_over_cap(&error) {
+            let words = format!("the body unpacks to more than {}", Size(self.max_bytes));
+            return Err(io::Error::other(words));
+        }
+        if self.layers.is_empty() {
+            return Err(error);
+        }
+        Err(io::Error::new(error.kind(), failed(&error, &self.layers, self.max_bytes).detail))
+    }
+}
+
+/// What undoes these encodings.
+fn undone<'a>(
+    packed: Box<dyn BufRead + 'a>,
+    layers: &[Encoding],
+    max_body: u64,
+) -> io::Result<Box<dyn BufRead + 'a>> {
+    // Named in the order in which they were applied, so the last one is undone first.
+    layers.iter().rev().try_fold(packed, |reader, layer| {
+        // Each layer has the cap: what is in between must not be a bomb either.
+        let capped = Capped { inner: layer.undo(reader)?, left: max_body };
+        Ok(Box::new(BufReader::with_capacity(CHUNK, capped)) as Box<dyn BufRead>)
+    })
 }
 
 /// The encodings of an answer in the order in which they were applied.
@@ -187,8 +246,12 @@ impl fmt::Display for OverCap {
 
 impl std::error::Error for OverCap {}
 
+fn is_over_cap(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OverCap>)
+}
+
 fn failed(error: &io::Error, layers: &[Encoding], max_body: u64) -> Failure {
-    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OverCap>) {
+    if is_over_cap(error) {
         return too_large(max_body);
     }
     let names: Vec<_> = layers.iter().map(|layer| layer.name()).collect();
@@ -382,6 +445,33 @@ mod tests {
             words("br", &[0x11, 0x1e, 0x03]),
             "invalid_response the br body is broken: its window is larger than allowed"
         );
+    }
+
+    /// What comes out of an opened body, in front of its error, and the error.
+    fn opened(fetched: &Fetched, max_bytes: u64) -> (Vec<u8>, Option<String>) {
+        let mut out = Vec::new();
+        let error = open(fetched, max_bytes).read_to_end(&mut out).err();
+        (out, error.map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn a_stream_gives_what_unpacking_gives() {
+        let data = text();
+        let size = data.len() as u64;
+        for (name, pack) in CODECS.into_iter().chain([("identity", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>)]) {
+            let fetched = answer(200, &[("content-encoding", name.as_bytes())], &pack(&data));
+            assert!(opened(&fetched, size) == (data.clone(), None), "{name}");
+            let (before, error) = opened(&fetched, size - 1);
+            assert!(data.starts_with(&before) && before.len() < data.len(), "{name}");
+            let words = format!("the body unpacks to more than {}", Size(size - 1));
+            assert_eq!(error, Some(words), "{name}");
+            let empty = answer(200, &[("content-encoding", name.as_bytes())], b"");
+            assert_eq!(opened(&empty, 0), (Vec::new(), None));
+        }
+        let cut = answer(200, &[("content-encoding", b"gzip")], &gzip(&data)[..1000]);
+        assert_eq!(opened(&cut, size).1.as_deref(), Some("the gzip body is cut off"));
+        let strange = answer(200, &[("content-encoding", b"zip")], b"x");
+        assert_eq!(opened(&strange, 9).1.as_deref(), Some("`Content-Encoding: zip` is not known"));
     }
 
     proptest::proptest! {

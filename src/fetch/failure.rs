@@ -9,11 +9,6 @@ use rustls::CertificateError;
 use super::dns::Unresolved;
 use crate::model::{Failure, Outcome, Stage};
 
-/// Whether asking again soon may help: the connection, not the answer, was at fault.
-pub fn is_transient(failure: &Failure) -> bool {
-    matches!(failure.cause, Outcome::ConnectError | Outcome::NetworkError)
-}
-
 /// The outcome of a request that brought no answer, or no whole one.
 pub(super) fn of(error: &reqwest::Error) -> Failure {
     // A connection fails in its own stage, whatever was wrong with it; all else is transfer.
@@ -93,16 +88,6 @@ fn tls_words(error: &rustls::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_broken_connections_are_tried_again() {
-        let again: Vec<_> = Outcome::ALL
-            .iter()
-            .filter(|cause| is_transient(&Failure::new(Stage::Transfer, **cause, "")))
-            .map(|cause| cause.name())
-            .collect();
-        assert_eq!(again, ["connect_error", "network_error"]);
-    }
 
     #[test]
     fn wrapped_errors_are_found() {

@@ -97,6 +97,7 @@ impl Files {
             status: 200,
             headers,
             body,
+            spool: None,
             started,
             duration: clock.elapsed(),
             ip: None,
@@ -190,9 +191,9 @@ mod tests {
     async fn fetch(path: &Path) -> Result<Fetched, Failure> {
         let settings = Settings { max_body: Size(100), ..Settings::default() };
         let url = canonical_file(path).expect("an absolute path");
-        Fetcher::new(&settings, &BTreeMap::new())
+        Fetcher::new(&settings, &BTreeMap::new(), None)
             .expect("fetcher")
-            .fetch(&request(url.as_str()), &mut |_| ())
+            .fetch(&request(url.as_str()), &mut ())
             .await
     }
 

@@ -2,6 +2,8 @@
 //! failure, never a page. No redirect is followed, nothing is unpacked, no cookie is kept.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,13 +16,17 @@ use super::address::{Filter, Refused};
 use super::error::FetchError;
 use super::headers::Headers;
 use super::settings::{Settings, Timeouts};
-use super::{Grown, client, failure};
-use crate::model::{Failure, Fetched, Outcome, Protocol, Request, Stage, literal_address};
+use super::spool::Growing;
+use super::{Watch, client, connecting, failure};
+use crate::model::{Failure, Fetched, Outcome, Protocol, Request, Role, Spool, Stage, literal_address};
 use crate::secret::Text;
 use crate::units::{Size, Time};
 
 /// The most that is reserved for a body on the word of its `Content-Length` alone.
 const MAX_RESERVE: u64 = 1 << 20;
+
+/// The most that a sitemap or feed may have, as it comes over the wire.
+const MAX_SPOOL: u64 = 50 << 20;
 
 /// Fetches over HTTP with the one client of the job.
 pub(super) struct Http {
@@ -31,6 +37,8 @@ pub(super) struct Http {
     max_body: u64,
     /// Behind a proxy the address that answers is the proxy's, and names are the proxy's to resolve.
     is_proxied: bool,
+    /// Where large sitemaps and feeds are kept.
+    spool_dir: PathBuf,
 }
 
 /// How much of the time for a whole request is left.
@@ -43,6 +51,7 @@ impl Http {
     pub(super) fn new(
         settings: &Settings,
         host_headers: &BTreeMap<String, BTreeMap<String, Text>>,
+        spool_dir: PathBuf,
     ) -> Result<Self, FetchError> {
         let filter = Filter::new(&settings.allow_private_networks)
             .map_err(|(network, why)| FetchError::Network { network, why })?;
@@ -53,6 +62,7 @@ impl Http {
             timeout: settings.timeout.clone(),
             max_body: settings.max_body.0,
             is_proxied: settings.proxy.is_some(),
+            spool_dir,
         })
     }
 
@@ -60,7 +70,7 @@ impl Http {
         &self,
         url: Url,
         request: &Request,
-        grown: Grown<'_>,
+        watch: &mut dyn Watch,
     ) -> Result<Fetched, Failure> {
         if let Some(ip) = literal_address(&url) {
             // The connector never resolves a literal, so the resolver cannot refuse it.
@@ -69,10 +79,15 @@ impl Http {
         let started = Timestamp::now();
         let clock = Clock { started: Instant::now(), total: self.timeout.total.0 };
         let headers = self.headers.of(&url, request);
-        let sent = self.client.get(url).headers(headers).send();
+        let sent = connecting::told(self.client.get(url).headers(headers).send(), watch);
         // Connecting has a limit of its own; what follows may take as long as one read.
         let patience = self.timeout.connect.0.saturating_add(self.timeout.read.0);
-        let mut response = clock.within(patience, "no answer", sent).await?.map_err(|e| failure::of(&e))?;
+        let sent = clock.within(patience, "no answer", sent).await?;
+        let mut response = sent.result.map_err(|error| {
+            let failure = failure::of(&error);
+            Failure { stale: sent.is_reused && failure.cause == Outcome::NetworkError, ..failure }
+        })?;
+        watch.answering();
 
         let ip = match response.remote_addr() {
             Some(address) if !self.is_proxied => Some(address.ip().to_canonical()),
@@ -85,12 +100,13 @@ impl Http {
             let words = format!("status {} is no final answer", response.status().as_u16());
             return Err(Failure::new(Stage::Transfer, Outcome::InvalidResponse, words));
         }
-        let body = self.read(&mut response, &clock, grown).await?;
+        let (body, spool) = self.read(&mut response, request.role, &clock, watch).await?;
         Ok(Fetched {
             status: response.status().as_u16(),
             protocol: if response.version() == Version::HTTP_2 { Protocol::Http2 } else { Protocol::Http1 },
             headers: std::mem::take(response.headers_mut()),
             body,
+            spool,
             started,
             duration: clock.started.elapsed(),
             ip,
@@ -98,25 +114,38 @@ impl Http {
     }
 
     /// The whole body. Broken off or shorter than announced is an error of the library already.
-    async fn read(&self, response: &mut Response, clock: &Clock, grown: Grown<'_>) -> Result<Bytes, Failure> {
+    async fn read(
+        &self,
+        response: &mut Response,
+        role: Role,
+        clock: &Clock,
+        watch: &mut dyn Watch,
+    ) -> Result<(Bytes, Option<Arc<Spool>>), Failure> {
+        let (most, limit, dir) = match role {
+            Role::Page | Role::Robots => (self.max_body, "`http.max_body`, ", None),
+            Role::Sitemap | Role::Feed => (MAX_SPOOL, "", Some(self.spool_dir.as_path())),
+        };
+        let too_large = |what: &str| {
+            let words = format!("the body is {what}more than {limit}{}", Size(most));
+            Failure::new(Stage::Transfer, Outcome::TooLarge, words)
+        };
         let announced = response.content_length();
-        if let Some(length) = announced.filter(|length| *length > self.max_body) {
-            return Err(too_large(&format!("{length} bytes by its `Content-Length`, "), self.max_body));
+        if let Some(length) = announced.filter(|length| *length > most) {
+            return Err(too_large(&format!("{length} bytes by its `Content-Length`, ")));
         }
         let reserve = announced.unwrap_or(0).min(MAX_RESERVE);
         // Copied together instead of kept as chunks: a small chunk may hold on to a large read buffer.
-        let mut body = Vec::with_capacity(usize::try_from(reserve).unwrap_or(0));
+        let mut body = Growing::new(dir, usize::try_from(reserve).unwrap_or(0));
         loop {
             let chunk = clock.within(self.timeout.read.0, "the body stood still", response.chunk()).await?;
             let Some(chunk) = chunk.map_err(|e| failure::of(&e))? else { break };
-            if body.len() as u64 + chunk.len() as u64 > self.max_body {
-                return Err(too_large("", self.max_body));
+            if body.len() + chunk.len() as u64 > most {
+                return Err(too_large(""));
             }
-            body.extend_from_slice(&chunk);
-            grown(body.len() as u64);
+            body.extend(&chunk).await?;
+            watch.grown(body.held());
         }
-        body.shrink_to_fit();
-        Ok(body.into())
+        body.finish().await
     }
 }
 
@@ -144,19 +173,24 @@ fn refused(refused: &Refused) -> Failure {
     Failure::new(Stage::Connect, Outcome::RefusedAddress, refused.to_string())
 }
 
-fn too_large(what: &str, max_body: u64) -> Failure {
-    let words = format!("the body is {what}more than `http.max_body`, {}", Size(max_body));
-    Failure::new(Stage::Transfer, Outcome::TooLarge, words)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::path::Path;
 
+    use super::super::Fetcher;
     use super::super::settings::PrivateNetworks;
     use super::super::testing::{Server, Then, TlsServer, request};
-    use super::super::{Fetcher, is_transient};
     use super::*;
+
+    /// The bytes that were held last.
+    struct Held(u64);
+
+    impl Watch for Held {
+        fn grown(&mut self, bytes: u64) {
+            self.0 = bytes;
+        }
+    }
 
     /// Settings for loopback, with waits that no passing test reaches.
     fn open() -> Settings {
@@ -164,17 +198,16 @@ mod tests {
     }
 
     fn fetcher(settings: &Settings) -> Fetcher {
-        Fetcher::new(settings, &BTreeMap::new()).expect("fetcher")
+        Fetcher::new(settings, &BTreeMap::new(), None).expect("fetcher")
     }
 
     async fn fetch(settings: &Settings, url: &str) -> Result<Fetched, Failure> {
-        fetcher(settings).fetch(&request(url), &mut |_| ()).await
+        fetcher(settings).fetch(&request(url), &mut ()).await
     }
 
     /// Outcome, stage and words of a failure.
     async fn failure(settings: &Settings, url: &str) -> String {
         let failure = fetch(settings, url).await.map(|answer| answer.status).expect_err("a failure");
-        assert_eq!(is_transient(&failure), matches!(failure.cause.name(), "connect_error" | "network_error"));
         assert!(!failure.detail.contains("://"), "no URL in {}", failure.detail);
         format!("{} {} {}", failure.cause, failure.stage.name(), failure.detail)
     }
@@ -214,12 +247,9 @@ mod tests {
         let server = Server::always(bytes, Then::Next).await;
         let fetcher = fetcher(&open());
         for path in ["/a", "/c", "/d"] {
-            let mut held = 0;
-            let answer = fetcher
-                .fetch(&request(&server.url(path)), &mut |bytes| held = bytes)
-                .await
-                .expect("an answer");
-            assert_eq!(held, 2);
+            let mut held = Held(0);
+            let answer = fetcher.fetch(&request(&server.url(path)), &mut held).await.expect("an answer");
+            assert_eq!(held.0, 2);
             assert_eq!((answer.status, &answer.body[..]), (301, &b"ok"[..]));
         }
         assert_eq!((server.connections(), server.heads().len()), (1, 3), "no redirect was followed");
@@ -283,6 +313,105 @@ mod tests {
         assert_eq!(get(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nendless").await, over(words));
         let unsent = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n";
         assert_eq!(get(unsent).await, Ok("".into()), "a length without a body");
+    }
+
+    /// The most bytes that were ever held.
+    struct Most(u64);
+
+    impl Watch for Most {
+        fn grown(&mut self, bytes: u64) {
+            self.0 = self.0.max(bytes);
+        }
+    }
+
+    /// Fetches what a sitemap's server sends. Gives the answer and the folder in which it may be spooled.
+    async fn sitemap(bytes: &[u8], role: Role) -> (Result<Fetched, Failure>, u64, tempfile::TempDir) {
+        let server = Server::always(bytes, Then::Hang).await;
+        let dir = tempfile::tempdir().expect("folder");
+        let fetcher = Fetcher::new(&open(), &BTreeMap::new(), Some(dir.path().into())).expect("fetcher");
+        let mut most = Most(0);
+        let request = Request { role, ..request(&server.url("/sitemap.xml")) };
+        let answer = fetcher.fetch(&request, &mut most).await;
+        (answer, most.0, dir)
+    }
+
+    fn with_length(body: &[u8], headers: &str) -> Vec<u8> {
+        let head = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn a_large_sitemap_lies_in_a_file_and_is_read_from_there() {
+        const ENTRY: &str = "<url><loc>http://a/</loc></url>";
+        let body = format!("<urlset>{}", ENTRY.repeat((5 << 20) / ENTRY.len()));
+        for role in [Role::Sitemap, Role::Feed] {
+            let (answer, most, dir) = sitemap(&with_length(body.as_bytes(), ""), role).await;
+            let answer = answer.expect("an answer");
+            assert_eq!((answer.body.len(), answer.wire_bytes()), (0, body.len() as u64));
+            assert!(most <= 1 << 20, "{most} bytes held");
+            let mut read = Vec::new();
+            super::super::open(&answer, 50 << 20).read_to_end(&mut read).expect("read");
+            assert!(read == body.as_bytes());
+            let handles = || {
+                let all = std::fs::read_dir("/proc/self/fd").expect("handles").flatten();
+                let open = all.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+                open.filter(|path| path.starts_with(dir.path())).count()
+            };
+            let names = std::fs::read_dir(dir.path()).expect("folder").count();
+            assert_eq!((names, handles()), (0, 1), "a file that has no name to leave behind");
+            let copy = answer.clone();
+            drop(answer);
+            assert_eq!(handles(), 1);
+            drop(copy);
+            assert_eq!(handles(), 0, "gone with the last answer that holds it");
+        }
+        let (answer, ..) = sitemap(&with_length(body.as_bytes(), ""), Role::Page).await;
+        let answer = answer.expect("an answer");
+        assert!(answer.spool.is_none() && answer.body == body.as_bytes(), "a page is held in memory");
+        let (answer, ..) = sitemap(&with_length(b"<urlset/>", ""), Role::Sitemap).await;
+        assert_eq!(answer.map(|answer| (answer.spool.is_none(), answer.body.len())), Ok((true, 9)));
+    }
+
+    #[tokio::test]
+    async fn a_sitemap_ends_at_a_cap_of_its_own() {
+        let announced = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 60 << 20);
+        let (answer, ..) = sitemap(announced.as_bytes(), Role::Sitemap).await;
+        let failure = answer.map(|answer| answer.status).expect_err("too large");
+        assert_eq!(failure.cause, Outcome::TooLarge);
+        assert_eq!(failure.detail, "the body is 62914560 bytes by its `Content-Length`, more than 50MiB");
+        let endless = [&b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[..], &vec![b' '; 51 << 20]].concat();
+        let (answer, most, dir) = sitemap(&endless, Role::Feed).await;
+        let failure = answer.map(|answer| answer.status).expect_err("too large");
+        assert_eq!(
+            (failure.cause, failure.detail.as_str()),
+            (Outcome::TooLarge, "the body is more than 50MiB")
+        );
+        assert!(most <= 1 << 20, "{most} bytes held");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_bomb_in_a_spool_ends_at_the_cap() {
+        // Stored blocks between the zeros: small enough to unpack to much, large enough to be spooled.
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let noise: Vec<u8> =
+            (0..600_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        packer.write_all(&noise).and_then(|()| packer.write_all(&vec![0; 60 << 20])).expect("pack");
+        let bomb = packer.finish().expect("pack");
+        let (answer, ..) = sitemap(&with_length(&bomb, "Content-Encoding: gzip\r\n"), Role::Sitemap).await;
+        let answer = answer.expect("an answer");
+        assert!(answer.spool.is_some());
+        let mut body = super::super::open(&answer, 50 << 20);
+        let (mut piece, mut given) = (vec![0; 64 << 10], 0);
+        let error = loop {
+            match body.read(&mut piece) {
+                Ok(0) => panic!("a bomb came to an end"),
+                Ok(read) => given += read,
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(given <= 50 << 20, "{given}");
+        assert_eq!(error, "the body unpacks to more than 50MiB");
     }
 
     #[tokio::test]
@@ -393,12 +522,12 @@ mod tests {
         let settings = Settings { headers: BTreeMap::from(headers), ..open() };
         let own = BTreeMap::from([("Authorization".to_owned(), Text::Plain("own".to_owned()))]);
         let hosts = BTreeMap::from([(home.address.to_string(), own)]);
-        let fetcher = Fetcher::new(&settings, &hosts).expect("fetcher");
+        let fetcher = Fetcher::new(&settings, &hosts, None).expect("fetcher");
 
         let first = request(&home.url("/"));
         let second = first.redirected_to(&Url::parse(&away.url("/")).expect("URL"));
         for request in [&first, &second] {
-            fetcher.fetch(request, &mut |_| ()).await.expect("an answer");
+            fetcher.fetch(request, &mut ()).await.expect("an answer");
         }
         let (home, away) = (home.heads().remove(0), away.heads().remove(0));
         assert!(home.contains("cookie: secret=1") && home.contains("authorization: own"), "{home}");

@@ -3,17 +3,21 @@
 use http::header::LOCATION;
 use url::Url;
 
-use crate::model::{Fetched, UrlError, canonical};
+use crate::model::{Fetched, Normalize, UrlError};
 
 /// The canonical target of a redirect answer of `url`; `None` if it is no redirect. A target that cannot
 /// be fetched comes as it was written, with the reason.
-pub fn redirect_target(fetched: &Fetched, url: &Url) -> Option<Result<Url, (String, UrlError)>> {
+pub fn redirect_target(
+    fetched: &Fetched,
+    url: &Url,
+    normalize: &Normalize,
+) -> Option<Result<Url, (String, UrlError)>> {
     if !matches!(fetched.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     // Not `to_str`: servers send paths in raw UTF-8, which the URL parser escapes as browsers do.
     let raw = String::from_utf8_lossy(fetched.headers.get(LOCATION)?.as_bytes());
-    Some(canonical(&raw, Some(url)).map_err(|error| (raw.into_owned(), error)))
+    Some(normalize.canonical(&raw, Some(url)).map_err(|error| (raw.into_owned(), error)))
 }
 
 #[cfg(test)]
@@ -24,7 +28,7 @@ mod tests {
     fn target(status: u16, location: &[u8]) -> Option<Result<String, String>> {
         let fetched = testing::answer(status, &[("location", location)], b"");
         let url = Url::parse("https://a.test/dir/page?q#f").expect("URL");
-        redirect_target(&fetched, &url)
+        redirect_target(&fetched, &url, &Normalize::default())
             .map(|target| target.map(String::from).map_err(|(raw, error)| format!("{raw}: {error}")))
     }
 
@@ -48,7 +52,11 @@ mod tests {
             assert!(target(status, b"/x").is_some(), "{status}");
         }
         let url = Url::parse("https://a.test/").expect("URL");
-        assert_eq!(redirect_target(&testing::answer(301, &[], b""), &url), None, "no `Location`");
+        assert_eq!(
+            redirect_target(&testing::answer(301, &[], b""), &url, &Normalize::default()),
+            None,
+            "no `Location`"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Settings {
     pub user_agent: String,
     /// How long to wait.
     pub timeout: Timeouts,
-    /// Largest body, after its `Content-Encoding` is undone.
+    /// Largest body, after its `Content-Encoding` is undone. A sitemap or feed may have 50MiB, whatever is set.
     pub max_body: Size,
     /// Longest chain of redirects.
     pub max_redirects: u32,

@@ -24,6 +24,7 @@ pub(super) fn answer(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Fet
         status,
         headers: map,
         body: Bytes::copy_from_slice(body),
+        spool: None,
         started: Timestamp::UNIX_EPOCH,
         duration: std::time::Duration::ZERO,
         ip: None,

@@ -1,24 +1,55 @@
 //! Which host is next: the active hosts, ordered by the time at which they may be asked, with a small buffer of
-//! requests each. Pure: time is passed in, requests come from a [`Backlog`].
+//! requests each. Pure: time is passed in, requests come from a [`Backlog`], and what a request may do is asked of
+//! the [`Gates`].
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::backlog::{Backlog, HostLease, HostState};
-use super::politeness::{HostClock, Rules};
-use crate::model::Request;
+use super::backlog::{Backlog, BacklogError, HostLease, HostState};
+use super::gates::{Gate, Gates};
+use super::host_clock::HostClock;
+use super::later::Later;
+use super::politeness::Rules;
+use crate::model::{Ending, Request, Role};
 
-/// Requests of a host that are taken from the backlog at once.
+/// Requests of a host that are taken from the backlog at once, while there are few hosts and while there are many.
 const BUFFER: usize = 16;
+const SMALL_BUFFER: usize = 4;
 
-/// A host that is lent from the backlog.
+/// A host that is being asked.
 #[derive(Debug)]
-struct Active {
+pub struct Active {
+    /// What goes before the buffer: robots.txt, and requests that are made again.
+    urgent: VecDeque<Request>,
     buffer: VecDeque<Request>,
-    clock: HostClock,
+    pub clock: HostClock,
+    /// Whether the backlog has lent it.
+    is_lent: bool,
     /// Whether it stands in the order of turns.
     waits_its_turn: bool,
+}
+
+/// When a front came to be.
+#[derive(Clone, Copy, Debug)]
+pub enum Since {
+    /// With its run.
+    New(Instant),
+    /// With a process that took a run up again.
+    Resumed(Instant),
+}
+
+/// Told of a host: its key, how many of its requests wait, its clock if it has one, and when the backlog would lend it.
+pub type EachHost<'a> = dyn FnMut(&str, u64, Option<&HostClock>, Option<Instant>) + 'a;
+
+/// A request whose turn it is.
+#[derive(Debug)]
+pub enum Turn {
+    /// It goes now: its host counts as asked.
+    Go(Request),
+    /// It ends here, unasked.
+    Refuse(Request, Ending),
 }
 
 /// The hosts that are being asked.
@@ -26,174 +57,351 @@ struct Active {
 pub struct Front<B> {
     backlog: B,
     rules: Rules,
-    hosts: HashMap<String, Active>,
+    /// Whether a request may go.
+    pub gates: Gates,
+    pub(super) hosts: HashMap<Arc<str>, Active>,
+    /// Clocks of hosts that are not active and have something to remember.
+    pub(super) rested: HashMap<Arc<str>, HostClock>,
     /// Hosts with something to ask for and room to ask, by time, then by turn.
-    order: BinaryHeap<Reverse<(Instant, u64, String)>>,
+    order: BinaryHeap<Reverse<(Instant, u64, Arc<str>)>>,
     turn: u64,
-    buffered: u64,
+    pub(super) later: Later,
+    /// Requests in buffers, robots.txt not counted.
+    pub(super) buffered: u64,
+    /// Requests for robots.txt that wait.
+    pub(super) asking: u64,
     max_hosts: usize,
+    /// Hosts that were given up, and how what is left of them ends.
+    pub(super) given_up: HashMap<Arc<str>, Ending>,
+    epoch: Instant,
     /// A resumed run does not know when its hosts were last asked: each first waits its full delay from here.
     resumed: Option<Instant>,
 }
 
 impl<B: Backlog> Front<B> {
-    /// A front over a backlog with at most `max_hosts` hosts active.
-    pub fn new(backlog: B, rules: Rules, max_hosts: usize, resumed: Option<Instant>) -> Self {
-        let (hosts, order) = (HashMap::new(), BinaryHeap::new());
-        Self { backlog, rules, hosts, order, turn: 0, buffered: 0, max_hosts, resumed }
+    /// A front over a backlog with about `max_hosts` hosts active.
+    pub fn new(backlog: B, rules: Rules, gates: Gates, max_hosts: usize, since: Since) -> Self {
+        let (epoch, resumed) = match since {
+            Since::New(now) => (now, None),
+            Since::Resumed(now) => (now, Some(now)),
+        };
+        Self {
+            backlog,
+            rules,
+            gates,
+            hosts: HashMap::new(),
+            rested: HashMap::new(),
+            order: BinaryHeap::new(),
+            turn: 0,
+            later: Later::default(),
+            buffered: 0,
+            asking: 0,
+            max_hosts,
+            given_up: HashMap::new(),
+            epoch,
+            resumed,
+        }
     }
 
-    /// Takes requests in.
-    pub fn admit(&mut self, requests: Vec<Request>) {
-        self.backlog.admit(requests);
+    /// Takes a request in.
+    pub fn admit(&mut self, request: Request) -> Result<(), BacklogError> {
+        self.backlog.admit(vec![request])
     }
 
-    /// A request that may go at `now`. Its host counts as asked from then on, until [`Front::answered`].
-    pub fn next(&mut self, now: Instant) -> Option<Request> {
-        self.activate(now);
+    /// A request whose turn it is at `now`. One that goes counts as on its way until [`Front::ended`].
+    pub fn next(&mut self, now: Instant) -> Result<Option<Turn>, BacklogError> {
+        while let Some(request) = self.later.take(now) {
+            self.buffered += 1;
+            self.urge(request, now)?;
+        }
+        self.activate(now)?;
         while self.order.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
             let Some(Reverse((_, _, host))) = self.order.pop() else { break };
             let Some(active) = self.hosts.get_mut(&host) else { continue };
             active.waits_its_turn = false;
-            let Some(request) = active.buffer.pop_front() else { continue };
-            self.buffered -= 1;
-            active.clock.start(now);
-            self.take_turn(&host);
-            return Some(request);
+            let ready = active.clock.ready_from(now);
+            if ready.is_none_or(|at| at > now) && !self.given_up.contains_key(&host) {
+                // Something has moved its time since it took its turn.
+                self.take_turn(&host, ready)?;
+                continue;
+            }
+            if let Some(turn) = self.pick(&host, now)? {
+                return Ok(Some(turn));
+            }
         }
-        None
+        Ok(None)
     }
 
-    /// A request of this host has ended, however it ended.
-    pub fn answered(&mut self, host: &str) {
-        if let Some(active) = self.hosts.get_mut(host) {
-            active.clock.end();
-        }
-        self.take_turn(host);
+    /// What becomes of the first request of a host whose time has come.
+    fn pick(&mut self, host: &Arc<str>, now: Instant) -> Result<Option<Turn>, BacklogError> {
+        let Some(active) = self.hosts.get_mut(host) else { return Ok(None) };
+        let Some(request) = active.urgent.front().or(active.buffer.front()) else { return Ok(None) };
+        let gate = match self.given_up.get(host) {
+            Some(ending) if request.role != Role::Robots => Gate::Refuse(ending.clone()),
+            _ => self.gates.ask(host, request, now),
+        };
+        let turn = match gate {
+            Gate::Wait(at) => {
+                if at.is_some() {
+                    self.take_turn(host, at)?;
+                }
+                return Ok(None);
+            }
+            Gate::Ask(robots) => {
+                active.clock.start(robots.key, now);
+                Turn::Go(*robots)
+            }
+            Gate::Open => {
+                let Some(request) = self.pop(host) else { return Ok(None) };
+                if let Some(active) = self.hosts.get_mut(host) {
+                    active.clock.start(request.key, now);
+                }
+                self.gates.leased(host, &request, request.attempt == 0);
+                Turn::Go(request)
+            }
+            Gate::Refuse(ending) => {
+                let Some(request) = self.pop(host) else { return Ok(None) };
+                self.gates.leased(host, &request, request.attempt == 0);
+                Turn::Refuse(request, ending)
+            }
+        };
+        self.take_turn(host, None)?;
+        Ok(Some(turn))
     }
 
-    /// A request that was handed out goes back to the head of its host's queue.
-    pub fn put_back(&mut self, request: Request) {
-        let host = request.host.clone();
-        if let Some(active) = self.hosts.get_mut(&host) {
-            active.buffer.push_front(request);
-            self.buffered += 1;
-            self.take_turn(&host);
+    fn pop(&mut self, host: &str) -> Option<Request> {
+        let active = self.hosts.get_mut(host)?;
+        let request = active.urgent.pop_front().or_else(|| active.buffer.pop_front())?;
+        if request.role == Role::Robots {
+            self.asking -= 1;
         } else {
-            self.backlog.admit(vec![request]);
+            self.buffered -= 1;
         }
+        Some(request)
     }
 
     /// When something may become ready by time alone.
     pub fn next_due(&self) -> Option<Instant> {
         let order = self.order.peek().map(|Reverse((at, _, _))| *at);
         let backlog = self.backlog.next_due().filter(|_| self.hosts.len() < self.max_hosts);
-        order.into_iter().chain(backlog).min()
+        order.into_iter().chain(backlog).chain(self.later.next_due()).min()
     }
 
-    /// Requests that wait, here and in the backlog.
+    /// Requests that wait, here and in the backlog; those for robots.txt not counted.
     pub fn queued(&self) -> u64 {
-        self.buffered + self.backlog.stats().queued
+        self.buffered + self.later.len() + self.backlog.stats().queued
+    }
+
+    /// Whether a request for robots.txt waits.
+    pub fn is_asking(&self) -> bool {
+        self.asking > 0
+    }
+
+    /// The clock of an active host.
+    pub fn clock_of(&self, host: &str) -> Option<&HostClock> {
+        self.hosts.get(host).map(|active| &active.clock).or_else(|| self.rested.get(host))
+    }
+
+    /// Every host that is known here, with how many of its requests wait.
+    pub fn hosts(&self, each: &mut EachHost<'_>) {
+        let mut here: HashMap<&str, u64> = HashMap::new();
+        for (host, active) in &self.hosts {
+            here.insert(host, (active.urgent.len() + active.buffer.len()) as u64);
+        }
+        self.backlog.hosts(&mut |host, queued, due| {
+            let own = here.remove(host).unwrap_or(0);
+            each(host, queued + own, self.clock_of(host), due);
+        });
+        for (host, own) in here {
+            each(host, own, self.clock_of(host), None);
+        }
+    }
+
+    /// Puts a request before all others of its host.
+    pub(super) fn urge(&mut self, request: Request, now: Instant) -> Result<(), BacklogError> {
+        let host: Arc<str> = Arc::from(&*request.host);
+        if !self.hosts.contains_key(&host) {
+            let clock = self.clock(&host, now);
+            self.hosts.insert(Arc::clone(&host), Active::new(clock, VecDeque::new(), false));
+        }
+        if let Some(active) = self.hosts.get_mut(&host) {
+            if request.role == Role::Robots {
+                active.urgent.push_front(request);
+            } else {
+                active.urgent.push_back(request);
+            }
+        }
+        self.take_turn(&host, None)
+    }
+
+    /// The clock of a host that becomes active.
+    pub(super) fn clock(&mut self, host: &Arc<str>, not_before: Instant) -> HostClock {
+        if let Some(clock) = self.rested.remove(host) {
+            return clock;
+        }
+        let mut clock = HostClock::new(self.rules.of(host), not_before);
+        clock.set_crawl_delay(self.gates.crawl_delay(host));
+        if let Some(resumed) = self.resumed {
+            clock.hold_until(resumed + clock.delay());
+        }
+        clock
     }
 
     /// Borrows hosts from the backlog while there is a place for them.
-    fn activate(&mut self, now: Instant) {
-        if self.hosts.len() >= self.max_hosts && self.order.peek().is_none_or(|Reverse((at, _, _))| *at > now)
-        {
-            self.release_waiting(now);
+    fn activate(&mut self, now: Instant) -> Result<(), BacklogError> {
+        let is_ready = self.order.peek().is_some_and(|Reverse((at, _, _))| *at <= now);
+        if self.hosts.len() >= self.max_hosts && !is_ready {
+            self.release_waiting(now)?;
         }
         let places = self.max_hosts.saturating_sub(self.hosts.len());
-        for lease in self.backlog.claim(now, places, BUFFER) {
-            let allowance = self.rules.of(&lease.host);
-            let first =
-                self.resumed.map_or(lease.not_before, |at| lease.not_before.max(at + allowance.delay));
-            let active = Active {
-                buffer: lease.requests.into(),
-                clock: HostClock::new(allowance, first),
-                waits_its_turn: false,
-            };
-            self.buffered += active.buffer.len() as u64;
-            self.hosts.insert(lease.host.clone(), active);
-            self.take_turn(&lease.host);
+        let buffer = if self.hosts.len() > 512 { SMALL_BUFFER } else { BUFFER };
+        for lease in self.backlog.claim(now, places, buffer)? {
+            let HostLease { host, requests, not_before } = lease;
+            self.buffered += requests.len() as u64;
+            if let Some(active) = self.hosts.get_mut(&host) {
+                active.is_lent = true;
+                active.buffer.extend(requests);
+            } else {
+                let mut clock = self.clock(&host, not_before);
+                clock.hold_until(not_before);
+                self.hosts.insert(Arc::clone(&host), Active::new(clock, requests.into(), true));
+            }
+            self.take_turn(&host, None)?;
         }
+        Ok(())
     }
 
     /// Puts a host into the order if it has something to ask for and room; gives it back if it is done.
-    fn take_turn(&mut self, host: &str) {
-        let Some(active) = self.hosts.get_mut(host) else { return };
+    pub(super) fn take_turn(&mut self, host: &str, at: Option<Instant>) -> Result<(), BacklogError> {
+        let Some((host, active)) = self.hosts.get_key_value(host) else { return Ok(()) };
         if active.waits_its_turn {
-            return;
+            return Ok(());
         }
-        if active.buffer.is_empty() {
-            active.buffer.extend(self.backlog.more(host, BUFFER));
+        let host = Arc::clone(host);
+        let Some(active) = self.hosts.get_mut(&host) else { return Ok(()) };
+        if active.buffer.is_empty() && active.is_lent {
+            active.buffer.extend(self.backlog.more(&host, BUFFER)?);
             self.buffered += active.buffer.len() as u64;
         }
-        if active.buffer.is_empty() {
+        if active.buffer.is_empty() && active.urgent.is_empty() {
             if active.clock.is_idle() {
-                self.release(host);
+                self.release(&host)?;
             }
-        } else if active.clock.has_room() {
+            return Ok(());
+        }
+        let is_given_up = self.given_up.contains_key(&host);
+        let ready = if is_given_up { Some(self.epoch) } else { active.clock.ready_at() };
+        if let Some(ready) = ready {
             active.waits_its_turn = true;
             self.turn += 1;
-            self.order.push(Reverse((active.clock.not_before(), self.turn, host.to_owned())));
+            self.order.push(Reverse((at.map_or(ready, |at| at.max(ready)), self.turn, host)));
         }
+        Ok(())
     }
 
-    fn release(&mut self, host: &str) {
-        let Some((host, active)) = self.hosts.remove_entry(host) else { return };
-        let not_before = active.clock.not_before();
-        self.buffered -= active.buffer.len() as u64;
-        self.backlog.release(
-            HostLease { host, requests: active.buffer.into(), not_before },
-            HostState { not_before },
-        );
+    fn release(&mut self, host: &str) -> Result<(), BacklogError> {
+        let Some((host, active)) = self.hosts.remove_entry(host) else { return Ok(()) };
+        let Active { buffer, clock, is_lent, .. } = active;
+        let not_before = clock.not_before();
+        if !clock.is_plain() || !is_lent {
+            self.rested.insert(Arc::clone(&host), clock);
+        }
+        self.buffered -= buffer.len() as u64;
+        if is_lent {
+            let lease = HostLease { host, requests: buffer.into(), not_before };
+            self.backlog.release(lease, HostState { not_before })?;
+        }
+        Ok(())
     }
 
     /// Makes places: hosts that owe a wait go back to the backlog, so that others get their turn.
-    fn release_waiting(&mut self, now: Instant) {
-        let owing = |active: &Active| active.clock.is_idle() && active.clock.not_before() > now;
-        let waiting: Vec<String> =
-            self.hosts.iter().filter(|(_, active)| owing(active)).map(|(host, _)| host.clone()).collect();
+    fn release_waiting(&mut self, now: Instant) -> Result<(), BacklogError> {
+        let owing = |active: &Active| {
+            active.is_lent
+                && active.urgent.is_empty()
+                && active.clock.is_idle()
+                && active.clock.not_before() > now
+        };
+        let waiting: Vec<Arc<str>> =
+            self.hosts.iter().filter(|(_, active)| owing(active)).map(|(host, _)| Arc::clone(host)).collect();
         for host in &waiting {
-            self.release(host);
+            self.release(host)?;
         }
         if !waiting.is_empty() {
             self.order.retain(|Reverse((_, _, host))| self.hosts.contains_key(host));
         }
+        Ok(())
+    }
+}
+
+impl Active {
+    fn new(clock: HostClock, buffer: VecDeque<Request>, is_lent: bool) -> Self {
+        Self { urgent: VecDeque::new(), buffer, clock, is_lent, waits_its_turn: false }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, HashSet};
     use std::num::NonZeroUsize;
     use std::time::Duration;
 
+    use jiff::Timestamp;
     use proptest::prelude::*;
 
+    use super::super::gates::Limits;
+    use super::super::host_clock::Report;
+    use super::super::local::Local;
+    use super::super::politeness::Anchor;
+    use super::super::settings::{Politeness, Retry};
     use super::*;
-    use crate::frontier::local::Local;
-    use crate::frontier::settings::Politeness;
     use crate::model::canonical;
     use crate::units::Time;
 
-    fn front(epoch: Instant, concurrency: usize, delay: Duration, max_hosts: usize) -> Front<Local> {
-        let concurrency = NonZeroUsize::new(concurrency).expect("not zero");
-        let settings =
-            Politeness { host_concurrency: concurrency, host_delay: Time(delay), ..Politeness::default() };
-        Front::new(Local::new(epoch), Rules::new(&settings, &BTreeMap::new()), max_hosts, None)
+    fn front(since: Since, concurrency: usize, delay: Duration, max_hosts: usize) -> Front<Local> {
+        let (Since::New(now) | Since::Resumed(now)) = since;
+        let settings = Politeness {
+            host_concurrency: NonZeroUsize::new(concurrency).expect("not zero"),
+            host_delay: Time(delay),
+            ..Politeness::default()
+        };
+        let anchor = Anchor { instant: now, wall: Timestamp::UNIX_EPOCH };
+        let rules = Rules::new(&settings, &Retry::default(), &BTreeMap::new(), anchor);
+        Front::new(Local::in_memory(now), rules, Gates::new(Limits::default()), max_hosts, since)
     }
 
     fn request(host: usize, page: usize) -> Request {
         Request::seed(&canonical(&format!("http://h{host}/{page}"), None).expect("URL"), "test")
     }
 
+    fn admit(front: &mut Front<Local>, requests: impl IntoIterator<Item = Request>) {
+        requests.into_iter().for_each(|request| front.admit(request).expect("in memory"));
+    }
+
+    fn go(front: &mut Front<Local>, now: Instant) -> Option<Request> {
+        match front.next(now).expect("in memory")? {
+            Turn::Go(request) => Some(request),
+            Turn::Refuse(request, ending) => panic!("{} refused: {ending:?}", request.url),
+        }
+    }
+
+    fn end(front: &mut Front<Local>, request: &Request, now: Instant) {
+        let report = Report::Answered {
+            latency: Duration::ZERO,
+            is_error: false,
+            slow_down: false,
+            retry_after: None,
+        };
+        front.answering(&request.host, request.key, now).expect("in memory");
+        front.ended(&request.host, request.key, now, report, None).expect("in memory");
+    }
+
     #[test]
     fn hosts_take_turns() {
         let now = Instant::now();
-        let mut front = front(now, 10, Duration::ZERO, 8);
-        front.admit((0..3).flat_map(|host| (0..2).map(move |page| request(host, page))).collect());
-        let order: Vec<String> = std::iter::from_fn(|| front.next(now)).map(|r| r.url).collect();
+        let mut front = front(Since::New(now), 10, Duration::ZERO, 8);
+        admit(&mut front, (0..3).flat_map(|host| (0..2).map(move |page| request(host, page))));
+        let order: Vec<String> = std::iter::from_fn(|| go(&mut front, now)).map(|r| r.url).collect();
         let expected =
             ["http://h0/0", "http://h1/0", "http://h2/0", "http://h0/1", "http://h1/1", "http://h2/1"];
         assert_eq!(order, expected);
@@ -201,26 +409,43 @@ mod tests {
 
     #[test]
     fn what_is_put_back_goes_first_and_obeys_the_delay() {
-        let now = Instant::now();
-        let mut front = front(now, 1, Duration::from_secs(1), 8);
-        front.admit(vec![request(0, 0), request(0, 1)]);
-        let first = front.next(now).expect("ready");
-        front.put_back(first);
-        front.answered("h0");
-        assert!(front.next(now).is_none());
-        let later = front.next_due().expect("owes a wait");
-        assert_eq!(later, now + Duration::from_secs(1));
-        assert_eq!(front.next(later).map(|r| r.url).as_deref(), Some("http://h0/0"));
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut front = front(Since::New(now), 1, second, 8);
+        admit(&mut front, [request(0, 0), request(0, 1)]);
+        let first = go(&mut front, now).expect("ready");
+        end(&mut front, &first, now);
+        front.put_back(first, now).expect("in memory");
+        assert!(go(&mut front, now).is_none());
+        assert_eq!(front.next_due(), Some(now + second));
+        assert_eq!(go(&mut front, now + second).map(|r| r.url).as_deref(), Some("http://h0/0"));
+    }
+
+    #[test]
+    fn what_is_put_off_waits_for_its_time_and_holds_nobody_up() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut front = front(Since::New(now), 1, Duration::ZERO, 8);
+        admit(&mut front, [request(0, 0), request(0, 1)]);
+        let mut first = go(&mut front, now).expect("ready");
+        end(&mut front, &first, now);
+        first.attempt = 1;
+        front.put_off(first, now + second);
+        assert_eq!(front.queued(), 2);
+        let second_page = go(&mut front, now).expect("the next page does not wait");
+        assert_eq!(second_page.url, "http://h0/1");
+        end(&mut front, &second_page, now);
+        assert!(go(&mut front, now).is_none());
+        assert_eq!(front.next_due(), Some(now + second));
+        assert_eq!(go(&mut front, now + second).map(|r| r.attempt), Some(1));
+        assert_eq!(front.queued(), 0);
     }
 
     #[test]
     fn a_resumed_host_first_waits_its_full_delay() {
-        let now = Instant::now();
-        let mut front = front(now, 1, Duration::from_secs(2), 8);
-        front.resumed = Some(now);
-        front.admit(vec![request(0, 0)]);
-        assert!(front.next(now).is_none());
-        assert_eq!(front.next_due(), Some(now + Duration::from_secs(2)));
+        let (now, delay) = (Instant::now(), Duration::from_secs(2));
+        let mut front = front(Since::Resumed(now), 1, delay, 8);
+        admit(&mut front, [request(0, 0)]);
+        assert!(go(&mut front, now).is_none());
+        assert_eq!(front.next_due(), Some(now + delay));
     }
 
     proptest! {
@@ -232,28 +457,29 @@ mod tests {
         ) {
             let start = Instant::now();
             let delay = Duration::from_millis(delay_ms);
-            let mut front = front(start, concurrency, delay, max_hosts);
-            front.admit((0..pages).flat_map(|page| (0..hosts).map(move |host| request(host, page))).collect());
+            let mut front = front(Since::New(start), concurrency, delay, max_hosts);
+            admit(&mut front, (0..pages).flat_map(|page| (0..hosts).map(move |host| request(host, page))));
             let mut now = start;
             let mut last: HashMap<String, Instant> = HashMap::new();
-            let mut flying: Vec<(Instant, String)> = Vec::new();
-            let mut asked = std::collections::HashSet::new();
+            let mut flying: Vec<(Instant, Request)> = Vec::new();
+            let mut asked = HashSet::new();
             for step in 0.. {
-                while let Some(request) = front.next(now) {
+                while let Some(request) = go(&mut front, now) {
+                    front.connected(&request.host, request.key, now).expect("in memory");
                     if let Some(before) = last.insert(request.host.clone(), now) {
                         prop_assert!(now - before >= delay);
                     }
-                    flying.push((now + Duration::from_millis(took[(step + asked.len()) % took.len()]), request.host.clone()));
-                    prop_assert!(flying.iter().filter(|(_, host)| *host == request.host).count() <= concurrency);
-                    prop_assert!(asked.insert(request.url));
+                    prop_assert!(asked.insert(request.url.clone()));
+                    flying.push((now + Duration::from_millis(took[(step + asked.len()) % took.len()]), request.clone()));
+                    prop_assert!(flying.iter().filter(|(_, other)| other.host == request.host).count() <= concurrency);
                 }
-                flying.sort();
+                flying.sort_by_key(|(at, _)| *at);
                 let due = front.next_due().filter(|at| *at > now);
                 let Some(next) = flying.first().map(|(at, _)| *at).into_iter().chain(due).min() else { break };
                 now = next;
                 while flying.first().is_some_and(|(at, _)| *at <= now) {
-                    let (_, host) = flying.remove(0);
-                    front.answered(&host);
+                    let (_, request) = flying.remove(0);
+                    end(&mut front, &request, now);
                 }
                 prop_assert!(step < 10_000, "nothing moves any more");
             }

@@ -1,92 +1,231 @@
-//! The backlog in memory. The frontier journal stands behind it, so nothing here has to survive a crash.
+//! The backlog of one process: in memory up to a bound, beyond it in scratch files. The frontier journal stands
+//! behind it, so nothing here has to survive a crash.
+//!
+//! Memory is what requests take packed, up to the bound; about 200 bytes and its name for a host; and for a host of
+//! which something was written out about 100 more and 16 to 32 for each segment. When the bound is exceeded,
+//! everything is written out at once but what would cost as much to find again.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::backlog::{Backlog, HostLease, HostState, Stats};
+use super::backlog::{Backlog, BacklogError, HostLease, HostState, Stats};
+use super::overflow::{Overflow, Scratch};
+use super::packed::Packer;
+use super::queue::{Lane, Queue};
 use crate::model::Request;
 
-/// The waiting requests of one host. Stands in `due` exactly once unless it is lent.
+/// What a lane on disk costs in memory: fewer bytes than that are not worth writing out.
+const FLOOR: usize = 256;
+
+/// One host. Stands in `due` exactly once unless it is lent.
 #[derive(Debug, Default)]
-struct Queue {
-    requests: VecDeque<Request>,
+struct Host {
+    name: Arc<str>,
+    queue: Queue,
     lent: bool,
 }
 
-/// Requests that wait in memory, host by host.
+/// Requests that wait, host by host.
 #[derive(Debug)]
 pub struct Local {
-    hosts: HashMap<String, Queue>,
+    /// Places in `hosts`.
+    places: HashMap<Arc<str>, usize>,
+    hosts: Vec<Host>,
+    /// Places that are free; the hosts there are empty.
+    free: Vec<usize>,
     /// Hosts by the time at which they may be asked, then by turn.
-    due: BinaryHeap<Reverse<(Instant, u64, String)>>,
+    due: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     turn: u64,
     queued: u64,
     /// Hosts that were never asked may be asked from here on.
     epoch: Instant,
+    packer: Packer,
+    scratch: Scratch,
+    memory: Memory,
+}
+
+/// Bytes that queues take in memory.
+#[derive(Debug)]
+struct Memory {
+    held: usize,
+    bound: usize,
+    /// Above this all is written out. Higher than the bound while what is not worth writing fills that.
+    mark: usize,
 }
 
 impl Local {
-    /// An empty backlog; hosts that come new may be asked from `epoch` on.
-    pub fn new(epoch: Instant) -> Self {
-        Self { hosts: HashMap::new(), due: BinaryHeap::new(), turn: 0, queued: 0, epoch }
+    /// An empty backlog; hosts that come new may be asked from `epoch` on. Deletes what an earlier process left in
+    /// the directory for scratch files.
+    pub fn new(epoch: Instant, settings: &Overflow) -> Result<Self, BacklogError> {
+        let bound = usize::try_from(settings.memory).unwrap_or(usize::MAX);
+        let memory = Memory { held: 0, bound, mark: bound };
+        Ok(Self { scratch: Scratch::new(settings)?, memory, ..Self::in_memory(epoch) })
     }
 
-    fn wait(&mut self, host: String, not_before: Instant) {
+    /// An empty backlog without a bound, which never touches the disk.
+    pub fn in_memory(epoch: Instant) -> Self {
+        Self {
+            places: HashMap::new(),
+            hosts: Vec::new(),
+            free: Vec::new(),
+            due: BinaryHeap::new(),
+            turn: 0,
+            queued: 0,
+            epoch,
+            packer: Packer::default(),
+            scratch: Scratch::default(),
+            memory: Memory { held: 0, bound: usize::MAX, mark: usize::MAX },
+        }
+    }
+
+    /// Bytes that the queue takes on disk now.
+    pub fn disk_bytes(&self) -> u64 {
+        self.scratch.bytes()
+    }
+
+    fn wait(&mut self, place: usize, not_before: Instant) {
         self.turn += 1;
-        self.due.push(Reverse((not_before, self.turn, host)));
+        self.due.push(Reverse((not_before, self.turn, place)));
+    }
+
+    /// The place of a host, which is made if it is new.
+    fn place(&mut self, name: &str) -> usize {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let name = Arc::<str>::from(name);
+        let host = Host { name: Arc::clone(&name), ..Host::default() };
+        let place = self.free.pop().unwrap_or(self.hosts.len());
+        match self.hosts.get_mut(place) {
+            Some(free) => *free = host,
+            None => self.hosts.push(host),
+        }
+        self.places.insert(name, place);
+        self.wait(place, self.epoch);
+        place
+    }
+
+    fn forget(&mut self, place: usize) {
+        let host = std::mem::take(&mut self.hosts[place]);
+        self.places.remove(&host.name);
+        self.free.push(place);
+    }
+
+    /// Packs a request and puts it to either end of its lane.
+    fn put(
+        &mut self,
+        place: usize,
+        request: Request,
+        to_end: fn(&mut Lane, &[u8]) -> Result<(), BacklogError>,
+    ) -> Result<(), BacklogError> {
+        let lane = self.hosts[place].queue.lane(request.priority);
+        let before = lane.memory();
+        to_end(lane, self.packer.pack(request)?)?;
+        self.memory.changed(before, lane.memory());
+        self.queued += 1;
+        self.keep_to_the_bound()
+    }
+
+    fn take(&mut self, place: usize, max: usize) -> Result<Vec<Request>, BacklogError> {
+        let Host { name, queue, .. } = &mut self.hosts[place];
+        let mut requests = Vec::new();
+        while requests.len() < max
+            && let Some(lane) = queue.next()
+        {
+            let (before, priority) = (lane.memory(), lane.priority);
+            let count = lane.load(&mut self.scratch)?.min(max - requests.len());
+            requests.reserve_exact(count);
+            for _ in 0..count {
+                requests.push(self.packer.unpack(lane.pop()?, name, priority)?);
+            }
+            lane.tidy();
+            self.memory.changed(before, lane.memory());
+        }
+        self.queued -= requests.len() as u64;
+        self.memory.lower_mark();
+        self.keep_to_the_bound()?;
+        Ok(requests)
+    }
+
+    fn keep_to_the_bound(&mut self) -> Result<(), BacklogError> {
+        if self.memory.held > self.memory.mark { self.spill() } else { Ok(()) }
+    }
+
+    /// Writes out all that is worth it. The time it takes, a pass over all hosts, is paid by the quarter of the bound
+    /// that has to be filled again before the next.
+    fn spill(&mut self) -> Result<(), BacklogError> {
+        let floor = (self.memory.bound / 64).clamp(1, FLOOR);
+        self.memory.held = 0;
+        for lane in self.hosts.iter_mut().flat_map(|host| host.queue.lanes()) {
+            lane.spill(floor, &mut self.scratch)?;
+            self.memory.held += lane.memory();
+        }
+        self.memory.mark = usize::MAX;
+        self.memory.lower_mark();
+        self.scratch.write()
+    }
+}
+
+impl Memory {
+    fn changed(&mut self, before: usize, after: usize) {
+        self.held = self.held - before + after;
+    }
+
+    fn lower_mark(&mut self) {
+        self.mark = self.mark.min(self.held.saturating_add(self.bound / 4)).max(self.bound);
     }
 }
 
 impl Backlog for Local {
-    fn admit(&mut self, requests: Vec<Request>) {
-        self.queued += requests.len() as u64;
+    fn admit(&mut self, requests: impl IntoIterator<Item = Request>) -> Result<(), BacklogError> {
         for request in requests {
-            if let Some(queue) = self.hosts.get_mut(&request.host) {
-                queue.requests.push_back(request);
-            } else {
-                let host = request.host.clone();
-                let queue = Queue { requests: VecDeque::from([request]), lent: false };
-                self.hosts.insert(host.clone(), queue);
-                self.wait(host, self.epoch);
-            }
+            let place = self.place(&request.host);
+            self.put(place, request, Lane::push)?;
         }
+        Ok(())
     }
 
-    fn claim(&mut self, now: Instant, max_hosts: usize, max_requests_per_host: usize) -> Vec<HostLease> {
+    fn claim(
+        &mut self,
+        now: Instant,
+        max_hosts: usize,
+        max_requests_per_host: usize,
+    ) -> Result<Vec<HostLease>, BacklogError> {
         let mut lent = Vec::new();
         while lent.len() < max_hosts && self.due.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
-            let Some(Reverse((not_before, _, host))) = self.due.pop() else { break };
-            let requests = self.more(&host, max_requests_per_host);
+            let Some(Reverse((not_before, _, place))) = self.due.pop() else { break };
+            let requests = self.take(place, max_requests_per_host.max(1))?;
             if requests.is_empty() {
-                // It owes no wait any more and has nothing to ask for: forget it.
-                self.hosts.remove(&host);
+                // It owes no wait any more and has nothing to ask for.
+                self.forget(place);
             } else {
-                if let Some(queue) = self.hosts.get_mut(&host) {
-                    queue.lent = true;
-                }
-                lent.push(HostLease { host, requests, not_before });
+                let host = &mut self.hosts[place];
+                host.lent = true;
+                lent.push(HostLease { host: Arc::clone(&host.name), requests, not_before });
             }
         }
-        lent
+        Ok(lent)
     }
 
-    fn more(&mut self, host: &str, max_requests: usize) -> Vec<Request> {
-        let Some(queue) = self.hosts.get_mut(host) else { return Vec::new() };
-        let count = queue.requests.len().min(max_requests);
-        self.queued -= count as u64;
-        queue.requests.drain(..count).collect()
-    }
-
-    fn release(&mut self, lease: HostLease, state: HostState) {
-        let HostLease { host, requests, .. } = lease;
-        let Some(queue) = self.hosts.get_mut(&host) else { return };
-        self.queued += requests.len() as u64;
-        for request in requests.into_iter().rev() {
-            queue.requests.push_front(request);
+    fn more(&mut self, host: &str, max_requests: usize) -> Result<Vec<Request>, BacklogError> {
+        match self.places.get(host) {
+            Some(place) => self.take(*place, max_requests),
+            None => Ok(Vec::new()),
         }
-        queue.lent = false;
-        self.wait(host, state.not_before);
+    }
+
+    fn release(&mut self, lease: HostLease, state: HostState) -> Result<(), BacklogError> {
+        let HostLease { host, requests, .. } = lease;
+        let place = self.place(&host);
+        for request in requests.into_iter().rev() {
+            self.put(place, request, Lane::push_front)?;
+        }
+        if std::mem::take(&mut self.hosts[place].lent) {
+            self.wait(place, state.not_before);
+        }
+        Ok(())
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -96,14 +235,241 @@ impl Backlog for Local {
     fn stats(&self) -> Stats {
         Stats { queued: self.queued, hosts: self.due.len() }
     }
+
+    fn hosts(&self, each: &mut dyn FnMut(&str, u64, Option<Instant>)) {
+        for Reverse((not_before, _, place)) in &self.due {
+            let host = &self.hosts[*place];
+            each(&host.name, host.queue.len(), Some(*not_before));
+        }
+        for host in self.hosts.iter().filter(|host| host.lent) {
+            each(&host.name, host.queue.len(), None);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::frontier::backlog::contract::{self, request};
+
+    fn local(dir: &Path, memory: u64) -> Local {
+        Local::new(Instant::now(), &Overflow { dir: dir.to_owned(), memory }).expect("an empty directory")
+    }
+
+    fn files(dir: &Path) -> usize {
+        std::fs::read_dir(dir).map_or(0, Iterator::count)
+    }
 
     #[test]
-    fn the_contract_holds() {
-        super::super::backlog::contract::holds(Local::new);
+    fn the_contract_holds_in_memory_and_nothing_is_written() {
+        let dir = tempfile::tempdir().expect("directory");
+        let dir = dir.path().join("scratch");
+        contract::holds(|epoch| {
+            Local::new(epoch, &Overflow { dir: dir.clone(), memory: 1 << 20 }).expect("no directory yet")
+        });
+        assert!(!dir.exists());
+    }
+
+    #[test]
+    fn the_contract_holds_where_everything_is_written_out() {
+        let dirs = tempfile::tempdir().expect("directory");
+        let number = std::cell::Cell::new(0);
+        contract::holds(|epoch| {
+            number.set(number.get() + 1);
+            let dir = dirs.path().join(number.get().to_string());
+            Local::new(epoch, &Overflow { dir, memory: 0 }).expect("no directory yet")
+        });
+        assert_eq!(files(dirs.path()), 0, "each cleans up after itself");
+    }
+
+    /// Requests of several hosts, more than memory holds, in the order in which they go.
+    fn fill(backlog: &mut Local, hosts: usize, pages: usize) -> Vec<Vec<String>> {
+        let path = "a-path-of-some-length/".repeat(3);
+        let url = |host: usize, page: usize| format!("http://h{host}/{path}{page}");
+        for page in 0..pages {
+            backlog.admit((0..hosts).map(|host| request(&url(host, page)))).expect("disk");
+        }
+        (0..hosts).map(|host| (0..pages).map(|page| url(host, page)).collect()).collect()
+    }
+
+    fn drained(backlog: &mut Local, now: Instant) -> BTreeMap<String, Vec<String>> {
+        let mut urls = BTreeMap::<String, Vec<String>>::new();
+        loop {
+            let lent = backlog.claim(now, 3, 7).expect("disk");
+            if lent.is_empty() {
+                return urls;
+            }
+            for lease in lent {
+                let of_host = urls.entry(lease.host.to_string()).or_default();
+                of_host.extend(lease.requests.iter().map(|request| request.url.clone()));
+                let spent = HostLease { requests: Vec::new(), ..lease };
+                backlog.release(spent, HostState { not_before: now }).expect("disk");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_the_order_kept_and_no_file_left() {
+        let dir = tempfile::tempdir().expect("directory");
+        let dir = dir.path().join("scratch");
+        let mut backlog = local(&dir, 8 << 10);
+        let expected = fill(&mut backlog, 5, 400);
+        assert!(backlog.disk_bytes() > 100_000, "{} bytes on disk", backlog.disk_bytes());
+        assert!(backlog.memory.held <= 8 << 10, "{} bytes held", backlog.memory.held);
+        assert!(files(&dir) > 2);
+        let drained = drained(&mut backlog, Instant::now() + Duration::from_secs(1));
+        assert_eq!(drained.into_values().collect::<Vec<_>>(), expected);
+        assert_eq!((backlog.memory.held, backlog.disk_bytes(), files(&dir)), (0, 0, 0));
+        assert_eq!((backlog.places.len(), backlog.stats()), (0, Stats::default()));
+    }
+
+    #[test]
+    fn hosts_with_too_little_to_write_do_not_make_every_request_try() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut backlog = local(dir.path(), 64 << 10);
+        // A page or two each: all below the floor, together above the bound.
+        for host in 0..10_000 {
+            backlog.admit([request(&format!("http://h{host}/page"))]).expect("disk");
+        }
+        assert_eq!(backlog.disk_bytes(), 0);
+        assert!(backlog.memory.held > backlog.memory.bound);
+        assert!(backlog.memory.mark > backlog.memory.held);
+        let now = Instant::now() + Duration::from_secs(1);
+        assert_eq!(backlog.claim(now, 9_999, 1).expect("memory").len(), 9_999);
+        assert_eq!(backlog.memory.mark, backlog.memory.bound, "the mark goes down with what is held");
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_that_names_it() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut backlog = local(dir.path(), 4 << 10);
+        fill(&mut backlog, 1, 500);
+        let file = dir.path().join("queue-00000001.scratch");
+        let mut bytes = std::fs::read(&file).expect("a first file");
+        bytes[100] ^= 1;
+        std::fs::write(&file, bytes).expect("writes");
+        let error = backlog.claim(Instant::now(), 1, 500).expect_err("damaged");
+        assert!(matches!(&error, BacklogError::Damaged { path, .. } if *path == file), "{error}");
+        assert!(error.to_string().contains("run again"), "{error}");
+    }
+
+    /// What a backlog should do, in the simplest words: of each host the requests by priority and turn. What comes
+    /// back gets turns before all others.
+    #[derive(Default)]
+    struct Model {
+        queues: BTreeMap<usize, BTreeMap<(u8, i64), String>>,
+        lent: BTreeSet<usize>,
+        turn: i64,
+    }
+
+    impl Model {
+        fn take(&mut self, host: usize, max: usize) -> Vec<(u8, String)> {
+            let queue = self.queues.entry(host).or_default();
+            let first = std::iter::from_fn(|| queue.pop_first());
+            first.take(max).map(|((priority, _), url)| (priority, url)).collect()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Admit { host: usize, priority: u8, count: usize, bytes: usize },
+        Claim { hosts: usize, max: usize },
+        More { host: usize, max: usize },
+        Release { host: usize, keep: usize },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..4_usize, prop_oneof![3 => Just(1_u8), 1 => 0..4_u8], 1..40_usize, 0..200_usize)
+                .prop_map(|(host, priority, count, bytes)| Step::Admit { host, priority, count, bytes }),
+            2 => (1..4_usize, 1..40_usize).prop_map(|(hosts, max)| Step::Claim { hosts, max }),
+            1 => (0..4_usize, 1..40_usize).prop_map(|(host, max)| Step::More { host, max }),
+            2 => (0..4_usize, 0..40_usize).prop_map(|(host, keep)| Step::Release { host, keep }),
+        ]
+    }
+
+    fn facts(requests: &[Request]) -> Vec<(u8, String)> {
+        requests.iter().map(|request| (request.priority, request.url.clone())).collect()
+    }
+
+    fn host_number(name: &str) -> usize {
+        name.trim_start_matches('h').parse().expect("a number")
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_it_does_what_the_model_does(steps in proptest::collection::vec(step(), 1..120)) {
+            let dir = tempfile::tempdir().expect("directory");
+            let mut backlog = local(dir.path(), 4 << 10);
+            let now = Instant::now() + Duration::from_secs(1);
+            let (mut model, mut leases) = (Model::default(), BTreeMap::<usize, HostLease>::new());
+            for step in steps {
+                match step {
+                    Step::Admit { host, priority, count, bytes } => for _ in 0..count {
+                        model.turn += 1;
+                        let url = format!("http://h{host}/{}{}", "x".repeat(bytes), model.turn);
+                        backlog.admit([Request { priority, ..request(&url) }]).expect("disk");
+                        model.queues.entry(host).or_default().insert((priority, model.turn), url);
+                    },
+                    Step::Claim { hosts, max } => {
+                        let waiting = |(host, queue): (&usize, &BTreeMap<_, _>)| !queue.is_empty() && !model.lent.contains(host);
+                        let could = model.queues.iter().filter(|entry| waiting(*entry)).count();
+                        let lent = backlog.claim(now, hosts, max).expect("disk");
+                        prop_assert_eq!(lent.len(), could.min(hosts));
+                        for lease in lent {
+                            let host = host_number(&lease.host);
+                            prop_assert!(model.lent.insert(host), "lent twice");
+                            prop_assert_eq!(facts(&lease.requests), model.take(host, max));
+                            leases.insert(host, lease);
+                        }
+                    }
+                    Step::More { host, max } => {
+                        let more = backlog.more(&format!("h{host}"), max).expect("disk");
+                        prop_assert_eq!(facts(&more), model.take(host, max));
+                        if let Some(lease) = leases.get_mut(&host) {
+                            lease.requests.extend(more);
+                        }
+                    }
+                    Step::Release { host, keep } => if let Some(mut lease) = leases.remove(&host) {
+                        lease.requests.drain(..lease.requests.len().saturating_sub(keep));
+                        for (nth, (priority, url)) in (1..).zip(facts(&lease.requests).into_iter().rev()) {
+                            let turn = -1_000_000 * (model.turn + 1) - nth;
+                            model.queues.entry(host).or_default().insert((priority, turn), url);
+                        }
+                        model.turn += 1;
+                        model.lent.remove(&host);
+                        backlog.release(lease, HostState { not_before: now }).expect("disk");
+                    }
+                }
+                let queued = model.queues.values().map(BTreeMap::len).sum::<usize>() as u64;
+                prop_assert_eq!(backlog.stats().queued, queued);
+                let mut listed = 0;
+                backlog.hosts(&mut |name, count, not_before| {
+                    assert_eq!(not_before.is_none(), model.lent.contains(&host_number(name)));
+                    listed += count;
+                });
+                prop_assert_eq!(listed, queued);
+                let held: usize =
+                    backlog.hosts.iter_mut().flat_map(|host| host.queue.lanes()).map(|lane| lane.memory()).sum();
+                prop_assert_eq!(backlog.memory.held, held);
+                prop_assert!(held <= backlog.memory.mark && backlog.memory.mark <= 6 << 10, "{} bytes held", held);
+            }
+            for (host, lease) in leases {
+                model.lent.remove(&host);
+                backlog.release(HostLease { requests: Vec::new(), ..lease }, HostState { not_before: now }).expect("disk");
+            }
+            for (host, urls) in drained(&mut backlog, now) {
+                let rest: Vec<String> = model.take(host_number(&host), usize::MAX).into_iter().map(|(_, url)| url).collect();
+                prop_assert_eq!(urls, rest);
+            }
+            prop_assert!(model.queues.values().all(BTreeMap::is_empty));
+            prop_assert_eq!((backlog.disk_bytes(), files(dir.path())), (0, 0));
+        }
     }
 }

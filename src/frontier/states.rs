@@ -1,22 +1,31 @@
 //! The frontier as the pipeline sees it: who moves a URL from one state to the next, and how much may be under way.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant as StdInstant;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::front::Front;
+use super::backlog::BacklogError;
+use super::front::{Front, Since};
+use super::gates::{Gates, Limits};
 use super::gauge::Gauge;
+use super::host_clock::Report;
 use super::local::Local;
+use super::overflow::Overflow;
 use super::politeness::Rules;
 use super::seen::Seen;
-use crate::model::{Lease, Request, UrlKey};
+use super::slot::Slot;
+use super::state::State;
+use crate::model::{Changes, Ending, Lease, Request, Role, UrlKey};
 
-/// Requests in memory above which sources wait.
-const HIGH_WATER: u64 = 50_000;
-/// Bytes of requests in one frame that only admits.
-const ADMIT_BYTES: usize = 1 << 20;
+/// Requests that wait, above which sources pour no further.
+const HIGH_WATER: u64 = 4_000_000;
+/// Requests that are in no frame yet, above which sources wait for the next one.
+const PENDING: usize = 50_000;
 
 /// Bounds of a run, as the frontier obeys them.
 #[derive(Clone, Debug)]
@@ -31,6 +40,22 @@ pub struct Bounds {
     pub careful: Option<u64>,
 }
 
+/// What a frontier is made of.
+pub struct Setup {
+    /// What each host allows.
+    pub rules: Rules,
+    /// Robots.txt, budgets, levels.
+    pub limits: Limits,
+    /// How much may be under way.
+    pub bounds: Bounds,
+    /// Where requests go that memory has no room for.
+    pub overflow: Overflow,
+    /// Whether an earlier process began the run.
+    pub is_resumed: bool,
+    /// The time of the wall clock, now.
+    pub wall: Timestamp,
+}
+
 /// What became of a request that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
@@ -40,102 +65,168 @@ pub enum Admitted {
     Known,
 }
 
+/// A lease that a committed checkpoint has settled.
+#[derive(Clone, Debug)]
+pub struct SettledLease {
+    /// Host key.
+    pub host: String,
+    /// What it was for.
+    pub role: Role,
+    /// How far from its seed.
+    pub depth: u32,
+    /// Whether it ended well.
+    pub good: bool,
+}
+
 /// The frontier of a run. Shared.
 #[derive(Debug)]
 pub struct Frontier {
     state: Mutex<State>,
+    /// Fingerprints of all that was admitted or has an outcome. Asked by the parse threads without the lock.
+    pub(super) seen: Seen,
+    /// Fingerprints of what was found and refused, and was not admitted when that was found.
+    pub(super) refused: Seen,
+    /// Of these, how many were admitted later, on another way.
+    pub(super) readmitted: AtomicU64,
     bounds: Bounds,
+    began: (StdInstant, Timestamp),
     /// Bytes of bodies held in flight.
     pub gauge: Gauge,
     /// Something may be leased, or the end may be reached.
-    moved: Notify,
-    /// The queue has shrunk below the mark at which sources wait.
-    drained: Notify,
+    pub(super) moved: Notify,
+    /// The queue has shrunk below the mark at which sources wait, or a frame has taken what was pending.
+    pub(super) drained: Notify,
     starved: AtomicBool,
 }
 
-#[derive(Debug)]
-struct State {
-    front: Front<Local>,
-    seen: Seen,
-    /// Admitted, and not yet in a frame.
-    pending: Vec<Request>,
-    /// Handed out, and not yet settled.
-    leased: u64,
-    /// Being fetched right now.
-    in_flight: usize,
-    /// Pages that ended well, and those leased that may.
-    pages: u64,
-    careful: Option<u64>,
-    sources_done: bool,
-}
-
-/// What a journal knew of the frontier when the run was taken up again.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// Requests that were queued or leased.
-    pub queued: Vec<Request>,
-    /// Fingerprints of all that was known.
-    pub seen: Vec<u64>,
-    /// Pages that had ended well.
-    pub pages: u64,
-}
-
 impl Frontier {
-    /// The frontier of a run: new, or as its journal tells it.
-    pub fn new(rules: Rules, bounds: Bounds, known: Option<Known>) -> Self {
+    /// The frontier of a run, with nothing in it.
+    pub fn new(setup: Setup) -> Result<Self, BacklogError> {
+        let Setup { rules, limits, bounds, overflow, is_resumed, wall } = setup;
         let now = Instant::now().into_std();
-        let max_hosts = (bounds.max_concurrency * 4).max(64);
-        let mut front = Front::new(Local::new(now), rules, max_hosts, known.is_some().then_some(now));
-        let known = known.unwrap_or_default();
-        front.admit(known.queued);
+        let secret = RandomState::new().hash_one(wall.as_nanosecond());
+        let max_hosts = (bounds.max_concurrency * 16).clamp(1024, 8192);
+        let since = if is_resumed { Since::Resumed(now) } else { Since::New(now) };
+        let front = Front::new(Local::new(now, &overflow)?, rules, Gates::new(limits), max_hosts, since);
         let state = State {
             front,
-            seen: known.seen.into_iter().collect(),
-            pending: Vec::new(),
+            pending: Changes::default(),
             leased: 0,
+            asked: 0,
             in_flight: 0,
-            pages: known.pages,
+            pages: 0,
             careful: bounds.careful,
             sources_done: false,
+            fault: None,
         };
-        Self {
+        Ok(Self {
             state: Mutex::new(state),
+            seen: Seen::new(secret),
+            refused: Seen::new(secret),
+            readmitted: AtomicU64::new(0),
             bounds,
+            began: (now, wall),
             gauge: Gauge::default(),
             moved: Notify::new(),
             drained: Notify::new(),
             starved: AtomicBool::new(false),
-        }
+        })
     }
 
     /// No code panics while it holds the lock, and plain data would still be sound if it did.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wall clock in milliseconds since 1970, as it has gone on since the frontier was made.
+    pub(super) fn wall_ms(&self, now: StdInstant) -> i64 {
+        let (began, wall) = self.began;
+        let passed = i64::try_from(now.saturating_duration_since(began).as_millis()).unwrap_or(i64::MAX);
+        wall.as_millisecond().saturating_add(passed)
+    }
+
+    /// Something happened to a host of the front.
+    pub(super) fn event(
+        &self,
+        change: impl FnOnce(&mut Front<Local>, StdInstant) -> Result<(), BacklogError>,
+    ) {
+        let mut state = self.state();
+        let changed = change(&mut state.front, Instant::now().into_std());
+        state.note(changed);
+        drop(state);
+        self.moved.notify_one();
+    }
+
+    /// A request in flight has ended.
+    pub(super) fn landed(
+        &self,
+        host: &str,
+        key: UrlKey,
+        now: Instant,
+        report: Report,
+        failure: Option<Ending>,
+    ) {
+        let mut state = self.state();
+        state.in_flight -= 1;
+        let ended = state.front.ended(host, key, now.into_std(), report, failure);
+        state.note(ended);
+        drop(state);
+        self.moved.notify_one();
     }
 
     /// Queues a request unless its URL is known. It is leased before its frame is committed: a crash in between
     /// forgets both, and the source offers it again.
     pub fn admit(&self, request: Request) -> Admitted {
-        let mut state = self.state();
-        let admitted = state.admit(request);
-        drop(state);
-        if admitted == Admitted::New {
-            self.moved.notify_one();
+        if !self.is_new(request.key) {
+            return Admitted::Known;
         }
-        admitted
+        let mut state = self.state();
+        state.admit(request);
+        drop(state);
+        self.moved.notify_one();
+        Admitted::New
+    }
+
+    /// Whether a key was unknown; it is known from now on.
+    pub(super) fn is_new(&self, key: UrlKey) -> bool {
+        let fingerprint = key.fingerprint();
+        let is_new = self.seen.insert(fingerprint);
+        if is_new && self.refused.contains(fingerprint) {
+            self.readmitted.fetch_add(1, Ordering::Relaxed);
+        }
+        is_new
+    }
+
+    /// Whether a URL was admitted before, or has its outcome.
+    pub fn is_known(&self, key: UrlKey) -> bool {
+        self.seen.contains(key.fingerprint())
+    }
+
+    /// Whether a URL was found and refused before.
+    pub fn is_refused(&self, key: UrlKey) -> bool {
+        self.refused.contains(key.fingerprint())
     }
 
     /// Notes a URL that ends without ever being queued. Whether it was unknown.
     pub fn refuse(&self, key: UrlKey) -> bool {
-        self.state().seen.insert(key.fingerprint())
+        self.is_new(key)
     }
 
-    /// Returns when few enough requests wait in memory that a source may pour on.
+    /// Returns when few enough requests wait that a source may pour on.
     pub async fn room(&self) {
-        while self.state().front.queued() >= HIGH_WATER {
+        while self.is_full() {
             self.drained.notified().await;
         }
+    }
+
+    fn is_full(&self) -> bool {
+        let state = self.state();
+        state.pending.admitted.len() >= PENDING || state.front.queued() >= HIGH_WATER
+    }
+
+    /// Whether so much was admitted that a frame should take it, even if nothing is settled.
+    pub fn is_pending(&self) -> bool {
+        self.state().pending.admitted.len() >= PENDING
     }
 
     /// No source will admit anything more.
@@ -144,27 +235,25 @@ impl Frontier {
         self.moved.notify_one();
     }
 
-    /// One request whose host may be asked now. `None` when the run has ended: nothing queued, nothing leased,
-    /// all sources done, or the budget of pages spent. Cancel-safe.
+    /// One request whose host may be asked now, or that ends here. `None` when the run has ended: nothing queued,
+    /// nothing leased, all sources done, or the budget of pages spent, or the backlog broken. Cancel-safe.
     pub async fn next(&self) -> Option<Lease> {
         loop {
             let due = {
                 let mut state = self.state();
-                if state.is_done(self.bounds.max_pages) {
+                if state.fault.is_some() || state.is_done(self.bounds.max_pages) {
                     return None;
                 }
                 if self.may_lease(&state) {
-                    if let Some(request) = state.front.next(Instant::now().into_std()) {
-                        state.leased += 1;
-                        state.in_flight += 1;
-                        state.pages += 1;
+                    let turn = state.front.next(Instant::now().into_std());
+                    if let Some(lease) = state.lease(turn) {
                         let low = state.front.queued() == HIGH_WATER / 2;
                         drop(state);
                         if low {
                             self.drained.notify_one();
                         }
                         self.starved.store(false, Ordering::Relaxed);
-                        return Some(Lease { request });
+                        return Some(lease);
                     }
                     state.front.next_due()
                 } else {
@@ -206,50 +295,10 @@ impl Frontier {
     }
 
     /// The slot of a request in flight: its host counts as being asked until this is dropped.
-    pub fn slot(self: &Arc<Self>, host: &str) -> Slot {
-        Slot { frontier: Arc::clone(self), host: host.to_owned() }
-    }
-
-    /// A lease that came to nothing goes back to the head of its host's queue.
-    pub fn put_back(&self, request: Request) {
-        let mut state = self.state();
-        state.leased -= 1;
-        state.pages -= 1;
-        state.front.put_back(request);
-        drop(state);
-        self.moved.notify_one();
-    }
-
-    /// For a checkpoint: queues what its visits lead to, and gives all that was admitted and stands in no frame
-    /// yet, in pieces of a bounded size. Whatever the visits settle was admitted before, in these or earlier frames.
-    pub fn checkpoint(&self, leads_to: impl IntoIterator<Item = Request>) -> Vec<Vec<Request>> {
-        let mut state = self.state();
-        for request in leads_to {
-            state.admit(request);
-        }
-        let pending = std::mem::take(&mut state.pending);
-        drop(state);
-        let (mut pieces, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for request in pending {
-            bytes += request.weight();
-            piece.push(request);
-            if bytes >= ADMIT_BYTES {
-                pieces.push(std::mem::take(&mut piece));
-                bytes = 0;
-            }
-        }
-        pieces.push(piece);
-        pieces
-    }
-
-    /// So many leases are settled by a committed checkpoint, so many of them with a good outcome.
-    pub fn settled(&self, leases: u64, good: u64) {
-        let mut state = self.state();
-        state.leased -= leases;
-        state.pages -= leases - good;
-        state.careful = state.careful.and_then(|left| left.checked_sub(leases).filter(|left| *left > 0));
-        drop(state);
-        self.moved.notify_one();
+    pub fn slot(self: &Arc<Self>, request: &Request) -> Slot {
+        let host: Arc<str> = Arc::from(&*request.host);
+        let is_timed = self.state().front.clock_of(&host).is_some_and(|clock| !clock.delay().is_zero());
+        Slot { frontier: Arc::clone(self), host, key: request.key, is_timed, end: None }
     }
 
     /// Requests that wait, and those handed out.
@@ -258,9 +307,19 @@ impl Frontier {
         state.front.queued() + state.leased
     }
 
-    /// All URLs that were ever admitted or refused.
+    /// All URLs that were ever found.
     pub fn discovered(&self) -> u64 {
-        self.state().seen.len() as u64
+        self.seen.len() + self.refused()
+    }
+
+    /// URLs that were admitted or have their outcome. Once all refusals are settled these are all.
+    pub fn known(&self) -> u64 {
+        self.seen.len()
+    }
+
+    /// URLs that were found and refused, and not admitted since.
+    pub fn refused(&self) -> u64 {
+        self.refused.len().saturating_sub(self.readmitted.load(Ordering::Relaxed))
     }
 
     /// Whether nothing waits or is handed out, and nothing more will come.
@@ -273,108 +332,64 @@ impl Frontier {
     pub fn is_spent(&self) -> bool {
         self.bounds.max_pages.is_some_and(|max| self.state().pages >= max)
     }
-}
 
-impl State {
-    fn admit(&mut self, request: Request) -> Admitted {
-        if !self.seen.insert(request.key.fingerprint()) {
-            return Admitted::Known;
-        }
-        self.pending.push(request.clone());
-        self.front.admit(vec![request]);
-        Admitted::New
-    }
-
-    fn is_done(&self, max_pages: Option<u64>) -> bool {
-        let spent = max_pages.is_some_and(|max| self.pages >= max);
-        let (waits, all_known) = (self.front.queued() > 0, self.sources_done);
-        // A spent budget ends the run once it is known whether it left anything out.
-        self.leased == 0 && if waits { spent } else { all_known }
-    }
-}
-
-/// A request in flight; see [`Frontier::slot`].
-#[derive(Debug)]
-pub struct Slot {
-    frontier: Arc<Frontier>,
-    host: String,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut state = self.frontier.state();
-        state.in_flight -= 1;
-        state.front.answered(&self.host);
-        drop(state);
-        self.frontier.moved.notify_one();
+    /// Why nothing can be leased any more, if the backlog is broken.
+    pub fn fault(&self) -> Option<BacklogError> {
+        self.state().fault.take()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
+    use super::super::testing::frontier;
     use super::*;
-    use crate::frontier::settings::Politeness;
-    use crate::model::canonical;
-    use crate::units::Time;
-
-    fn frontier(max_pages: u64) -> Arc<Frontier> {
-        let settings = Politeness { host_delay: Time(Duration::ZERO), ..Politeness::default() };
-        let rules = Rules::new(&settings, &BTreeMap::new());
-        let bounds =
-            Bounds { max_concurrency: 4, memory: 1 << 20, max_pages: Some(max_pages), careful: None };
-        Arc::new(Frontier::new(rules, bounds, None))
-    }
+    use crate::model::{Outcome, Refusal, canonical};
 
     fn seed(path: &str) -> Request {
         Request::seed(&canonical(&format!("http://h/{path}"), None).expect("URL"), "test")
     }
 
-    /// Leases the one page of the budget and settles it.
-    async fn spend(frontier: &Arc<Frontier>) {
-        frontier.admit(seed("1"));
-        let lease = frontier.next().await.expect("a lease");
-        drop(frontier.slot(&lease.request.host));
-        frontier.settled(1, 1);
+    fn refusal(path: &str) -> Refusal {
+        Refusal::new(seed(path), Ending::because(Outcome::SkippedScope, "outside"))
+    }
+
+    /// Leases a page and settles it.
+    async fn spend(frontier: &Arc<Frontier>, path: &str, good: bool) {
+        frontier.admit(seed(path));
+        let request = frontier.next().await.expect("a lease").request;
+        drop(frontier.slot(&request));
+        frontier.settled(&[SettledLease { host: request.host, role: Role::Page, depth: 0, good }]);
     }
 
     #[test]
-    fn frames_that_only_admit_are_bounded_and_keep_the_order() {
-        let frontier = frontier(1);
-        let long = "x".repeat(10_000);
-        let urls: Vec<String> = (0..300)
-            .map(|n| seed(&format!("{n}/{long}")))
-            .map(|r| {
-                let url = r.url.clone();
-                frontier.admit(r);
-                url
-            })
-            .collect();
-        let pieces = frontier.checkpoint([]);
-        assert!(pieces.len() > 2);
-        assert!(
-            pieces.iter().all(|piece| piece.iter().map(Request::weight).sum::<usize>() < 2 * ADMIT_BYTES)
-        );
-        assert_eq!(pieces.concat().into_iter().map(|request| request.url).collect::<Vec<_>>(), urls);
-        assert_eq!(frontier.checkpoint([]), [Vec::new()]);
+    fn a_refusal_stands_until_another_way_leads_there() {
+        let frontier = frontier(None);
+        let first = frontier.checkpoint([], [refusal("a"), refusal("b"), refusal("a")]);
+        assert_eq!(first.refused.len(), 2, "once for each URL");
+        assert_eq!((frontier.discovered(), frontier.refused(), frontier.known()), (2, 2, 0));
+        let second = frontier.checkpoint([seed("a")], [refusal("a"), refusal("b")]);
+        assert_eq!((second.admitted.len(), second.refused.len()), (1, 0));
+        assert_eq!((frontier.discovered(), frontier.refused(), frontier.known()), (2, 1, 1));
+        assert!(frontier.checkpoint([], []).is_empty(), "what a frame has taken is in no other");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_spent_budget_waits_for_the_sources_to_say_whether_it_left_anything_out() {
         let moment = Duration::from_millis(10);
-        let whole = frontier(1);
-        spend(&whole).await;
+        let whole = frontier(Some(1));
+        spend(&whole, "1", true).await;
         assert!(tokio::time::timeout(moment, whole.next()).await.is_err(), "a source may hold more");
         whole.sources_done();
         assert!(whole.next().await.is_none());
         assert_eq!(whole.left(), 0);
 
-        let cut_short = frontier(1);
-        spend(&cut_short).await;
+        let cut_short = frontier(Some(1));
+        spend(&cut_short, "bad", false).await;
+        spend(&cut_short, "1", true).await;
         cut_short.admit(seed("2"));
         assert!(cut_short.next().await.is_none());
-        assert_eq!(cut_short.left(), 1);
+        assert_eq!((cut_short.left(), cut_short.is_spent()), (1, true));
     }
 }

@@ -1,6 +1,8 @@
 //! What one hop brought, or why it brought nothing.
 
+use std::fs::File;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +33,15 @@ impl Protocol {
     }
 }
 
+/// A body in a file without a name: the system frees it with the last handle, however the process ends.
+#[derive(Debug)]
+pub struct Spool {
+    /// Read it at offsets of your own: its position is shared.
+    pub file: File,
+    /// How long it is.
+    pub bytes: u64,
+}
+
 /// The answer to one request: one hop, body as it came over the wire.
 #[derive(Clone, Debug)]
 pub struct Fetched {
@@ -38,8 +49,10 @@ pub struct Fetched {
     pub status: u16,
     /// Headers as they came. A local file has `last-modified` and `content-length`.
     pub headers: HeaderMap,
-    /// Body before any `Content-Encoding` is undone.
+    /// Body before any `Content-Encoding` is undone; empty if it lies in `spool`.
     pub body: Bytes,
+    /// The body where it is too large for memory: only that of a sitemap or feed.
+    pub spool: Option<Arc<Spool>>,
     /// When the request began.
     pub started: Timestamp,
     /// From the start of the request to the last byte of the body.
@@ -54,6 +67,11 @@ impl Fetched {
     /// A header as text, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// How many bytes of body came over the wire, before any `Content-Encoding` is undone.
+    pub fn wire_bytes(&self) -> u64 {
+        self.spool.as_ref().map_or(self.body.len() as u64, |spool| spool.bytes)
     }
 
     /// The MIME type that the server declared: lower case, without parameters.
@@ -98,11 +116,15 @@ pub struct Failure {
     pub cause: Outcome,
     /// What was wrong, in words.
     pub detail: String,
+    /// Whether it was sent on a connection that had stood before, and the connection broke before the head of its
+    /// answer was whole:
+    /// the server may have closed it without looking at the request.
+    pub stale: bool,
 }
 
 impl Failure {
-    /// A failure in words.
+    /// A failure in words, not of a stale connection.
     pub fn new(stage: Stage, cause: Outcome, detail: impl Into<String>) -> Self {
-        Self { stage, cause, detail: detail.into() }
+        Self { stage, cause, detail: detail.into(), stale: false }
     }
 }

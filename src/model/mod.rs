@@ -1,20 +1,29 @@
 //! The nouns that travel between the rooms. No IO, no runtime, no clock.
 
+mod changes;
 mod fetched;
+mod normalize;
 mod outcome;
 mod parsed;
 mod position;
 mod record;
 mod request;
+mod scope;
 mod url;
 mod visit;
 
-pub use fetched::{Failure, Fetched, Protocol, Stage};
+pub use changes::{Again, Changes, HostWait, Refusal, RobotsNote, Wait};
+pub use fetched::{Failure, Fetched, Protocol, Spool, Stage};
+pub use normalize::{Normalize, Step};
 pub use outcome::Outcome;
 pub use parsed::{Charset, CharsetSource, Link, Parsed};
 pub use position::{Position, Span};
-pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION};
+pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION, TryLine};
 pub use request::{Hint, Lease, Request, Role, Try};
+pub use scope::{
+    Nofollow, NormalizeSettings, Override as ScopeOverride, ScopeType, Settings as ScopeSettings,
+    check as check_scope, check_override as check_scope_override, check_patterns as check_scope_patterns,
+};
 pub use url::{
     FILE_HOST, UrlError, UrlKey, canonical, canonical_file, host_key, literal_address, registered_domain,
 };

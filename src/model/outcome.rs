@@ -83,6 +83,8 @@ outcomes! {
     SkippedCrawlDelay = "skipped_crawl_delay",
     /// A content type that is not wanted.
     SkippedMime = "skipped_mime",
+    /// A sitemap or feed that was read for the URLs it lists; it has no record.
+    Listed = "listed",
 }
 
 impl Outcome {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::Outcome;
 use super::parsed::{CharsetSource, Link};
+use super::request::{Hint, Try};
 use super::url::{UrlKey, registered_domain};
 use super::visit::Visit;
 
@@ -112,6 +113,8 @@ pub struct Record<'a> {
     pub extract_rule: Option<Cow<'a, str>>,
     /// What was odd about the page.
     pub extract_warnings: Cow<'a, [String]>,
+    /// What the sitemap or feed that listed it says of it; null if none did.
+    pub sitemap: Option<Cow<'a, Hint>>,
 }
 
 /// How one URL ended: there is one such line for every URL of a run.
@@ -147,6 +150,20 @@ pub struct OutcomeLine<'a> {
     pub attempts: u32,
     /// When the fetch began; null where nothing was asked for.
     pub time: Option<String>,
+    /// Links followed since the seed.
+    pub depth: u32,
+    /// Tries before the last one, oldest first; null if there were none.
+    pub tries: Option<Vec<TryLine<'a>>>,
+}
+
+/// A try that came to nothing, after which the URL was asked for again.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TryLine<'a> {
+    /// When it began.
+    pub time: String,
+    /// What went wrong.
+    pub reason: Cow<'a, str>,
 }
 
 impl Origin {
@@ -205,6 +222,7 @@ impl<'a> Record<'a> {
             fields: serde_json::Map::new(),
             extract_rule: None,
             extract_warnings: Cow::Borrowed(&parsed.warnings),
+            sitemap: request.hint.as_deref().map(Cow::Borrowed),
         })
     }
 }
@@ -213,7 +231,6 @@ impl<'a> OutcomeLine<'a> {
     /// The outcome line of a visit: every visit has one.
     pub fn from_visit(origin: &'a Origin, visit: &'a Visit) -> Self {
         let Visit { request, ending, fetched, .. } = visit;
-        let target = visit.admits.first().filter(|_| ending.outcome == Outcome::Redirected);
         Self {
             schema_version: SCHEMA_VERSION,
             run_id: text(&origin.run_id),
@@ -225,11 +242,20 @@ impl<'a> OutcomeLine<'a> {
             rule: ending.rule.as_deref().map(Cow::Borrowed),
             status: fetched.as_ref().map(|fetched| fetched.status),
             stage: ending.stage.map(Cow::Borrowed),
-            target: target.map(|target| text(&target.url)),
+            target: visit.target.as_deref().map(Cow::Borrowed),
             discovered_from: request.discovered_from.as_deref().map(Cow::Borrowed),
             attempts: attempts(visit),
             time: visit.began.map(moment),
+            depth: request.depth,
+            tries: (!request.tries.is_empty()).then(|| request.tries.iter().map(TryLine::from).collect()),
         }
+    }
+}
+
+impl<'a> From<&'a Try> for TryLine<'a> {
+    fn from(tried: &'a Try) -> Self {
+        let time = Timestamp::from_millisecond(tried.at_ms).unwrap_or_default();
+        Self { time: moment(time), reason: text(&tried.why) }
     }
 }
 
@@ -287,6 +313,7 @@ mod tests {
             status: 200,
             headers,
             body: Bytes::new(),
+            spool: None,
             started: "2026-11-21T02:00:00.123999Z".parse().expect("time"),
             duration: Duration::from_micros(41_900),
             ip: Some([127, 0, 0, 1].into()),
@@ -329,7 +356,7 @@ mod tests {
             "content_languages": [], "content_length": 12, "content_truncated": false,
             "content_digest": "blake3:00", "title": "A \u{2028}\"title\"", "description": null,
             "text": null, "links": [{"url": "https://example.org/b", "rel": "nofollow"}], "fields": {},
-            "extract_rule": null, "extract_warnings": [],
+            "extract_rule": null, "extract_warnings": [], "sitemap": null,
         });
         assert_eq!(line, expected);
     }
@@ -371,7 +398,7 @@ mod tests {
         let fetched = Fetched { status: 301, ..fetched.expect("a page has an answer") };
         let asked = Request { trail: Vec::new(), attempt: 0, ..asked };
         let mut redirect = Visit::answered(asked, fetched, Ending::plain(Outcome::Redirected));
-        redirect.admits = vec![request("https://example.org/b")];
+        redirect.target = Some("https://example.org/b".into());
         assert_eq!(
             line(&redirect),
             json!({
@@ -379,7 +406,7 @@ mod tests {
                 "url_key": redirect.request.key.to_string(), "source_id": "seeds",
                 "outcome": "redirected", "reason": null, "rule": null, "status": 301, "stage": null,
                 "target": "https://example.org/b", "discovered_from": null, "attempts": 1,
-                "time": "2026-11-21T02:00:00.123Z",
+                "time": "2026-11-21T02:00:00.123Z", "depth": 0, "tries": null,
             })
         );
         let timeout = failed(Failure::new(Stage::Connect, Outcome::Timeout, "after 10 s").into());

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::url::{UrlKey, host_key};
+use super::visit::Ending;
 
 /// What a request is for; it decides what becomes of the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,59 @@ impl Request {
         Self { host: host_key(url), ..Self::unusable(url.as_str(), source) }
     }
 
+    /// A request for the robots.txt of an origin: `https` or not, and its host key.
+    pub fn robots(is_https: bool, host: &str, source: &str) -> Self {
+        let scheme = if is_https { "https" } else { "http" };
+        let url = format!("{scheme}://{host}/robots.txt");
+        Self { host: host.to_owned(), role: Role::Robots, ..Self::unusable(&url, source) }
+    }
+
+    /// A request that something found on this one's page leads to: one link deeper, with nothing inherited but the
+    /// source.
+    #[must_use]
+    pub fn found(&self, url: &Url, role: Role) -> Self {
+        Self {
+            depth: self.depth.saturating_add(1),
+            discovered_from: Some(self.url.clone()),
+            role,
+            ..Self::seed(url, &self.source)
+        }
+    }
+
+    /// Whether it was named by a source, or is where such a one redirects to.
+    pub fn is_seed(&self) -> bool {
+        self.depth == 0 && self.discovered_from.is_none()
+    }
+
+    /// Whether it is fetched over TLS.
+    pub fn is_https(&self) -> bool {
+        self.url.starts_with("https:")
+    }
+
+    /// The origin whose robots.txt it is, if it is one: over TLS or not, and the host key. A redirect keeps it.
+    pub fn robots_origin(&self) -> Option<(bool, String)> {
+        if self.role != Role::Robots {
+            return None;
+        }
+        let first = Url::parse(self.trail.first().unwrap_or(&self.url)).ok()?;
+        Some((first.scheme() == "https", host_key(&first)))
+    }
+
+    /// The order among the requests of a host: nearer to the seeds first, and of these what a sitemap calls more
+    /// important.
+    #[must_use]
+    pub fn ordered(mut self) -> Self {
+        let said = self.hint.as_ref().and_then(|hint| hint.priority.as_deref()?.trim().parse::<f32>().ok());
+        let importance = match said {
+            Some(said) if said >= 0.75 => 0,
+            Some(said) if said < 0.25 => 3,
+            Some(said) if said < 0.5 => 2,
+            _ => 1,
+        };
+        self.priority = u8::try_from(self.depth.min(63)).unwrap_or(63) * 4 + importance;
+        self
+    }
+
     /// A request for raw text that is no URL: without a host, it can only be refused.
     pub fn unusable(raw: &str, source: &str) -> Self {
         Self {
@@ -131,4 +185,6 @@ impl Request {
 pub struct Lease {
     /// What to fetch.
     pub request: Request,
+    /// Set if it ends here, without being asked for.
+    pub refused: Option<Ending>,
 }

@@ -196,7 +196,7 @@ fn unescape_once(text: &str) -> Cow<'_, str> {
 }
 
 /// The byte that `%hh` stands for.
-fn escape(window: &[u8]) -> Option<u8> {
+pub(super) fn escape(window: &[u8]) -> Option<u8> {
     let digit = |b: u8| char::from(b).to_digit(16);
     let [b'%', high, low] = window else { return None };
     u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()

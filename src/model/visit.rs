@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::changes::Refusal;
 use super::fetched::{Failure, Fetched};
 use super::outcome::Outcome;
 use super::parsed::{Link, Parsed};
@@ -69,8 +70,12 @@ pub struct Visit {
     pub parsed: Option<Parsed>,
     /// How long parsing took, in microseconds; 0 where nothing was parsed.
     pub parse_us: u64,
-    /// Requests that it leads to: the target of a redirect.
+    /// Target of a redirect, as the server meant it.
+    pub target: Option<String>,
+    /// Requests that it leads to, by a redirect, a link, or as entries of a sitemap or feed.
     pub admits: Vec<Request>,
+    /// URLs that it leads to and that are refused.
+    pub refuses: Vec<Refusal>,
 }
 
 impl Visit {
@@ -85,7 +90,9 @@ impl Visit {
             body: None,
             parsed: None,
             parse_us: 0,
+            target: None,
             admits: Vec::new(),
+            refuses: Vec::new(),
         }
     }
 
@@ -94,13 +101,16 @@ impl Visit {
         Self { began: Some(fetched.started), fetched: Some(fetched), ..Self::refused(request, ending) }
     }
 
-    /// About how many bytes of memory it holds: the body, if it is kept, and the links, which are the rest of it.
+    /// About how many bytes of memory it holds: the body, if it is kept, and the links and what they lead to, which
+    /// are the rest of it.
     pub fn weight(&self) -> u64 {
         let body = self.body.as_ref().map_or(0, |body| body.bytes.len());
         let link =
             |link: &Link| size_of::<Link>() + link.url.len() + link.rel.as_ref().map_or(0, String::len);
         let links: usize = self.parsed.iter().flat_map(|parsed| &parsed.links).map(link).sum();
-        (body + links) as u64
+        let found = self.admits.iter().map(Request::weight).sum::<usize>()
+            + self.refuses.iter().map(Refusal::weight).sum::<usize>();
+        (body + links + found) as u64
     }
 }
 

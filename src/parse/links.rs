@@ -11,7 +11,7 @@ use url::Url;
 use super::Page;
 use super::tags::{Name, Tag, Tags};
 use super::words;
-use crate::model::{Link, Parsed, UrlError, canonical};
+use crate::model::{Link, Normalize, Parsed, UrlError};
 
 /// What stands in a page besides its text. Addresses are as written until the base is known, because a
 /// `<base>` also holds for the links in front of it.
@@ -29,15 +29,18 @@ struct Found<'a> {
 pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) {
     let found = find(text);
     let base = base(page.url, found.base);
+    let normalize = page.normalize;
     parsed.description =
         found.description.and_then(|raw| words::tidy(&attribute(raw), parsed, "description"));
-    parsed.canonical =
-        found.canonical.and_then(|raw| canonical(&attribute(raw), Some(&base)).ok()).map(String::from);
+    parsed.canonical = found
+        .canonical
+        .and_then(|raw| normalize.canonical(&attribute(raw), Some(&base)).ok())
+        .map(String::from);
     parsed.nofollow |= found.nofollow;
     if let Some(language) = found.language.map(attribute).filter(|raw| !raw.trim_ascii().is_empty()) {
         parsed.languages = vec![language.trim_ascii().to_owned()];
     }
-    join(&base, &found.links, parsed);
+    join(normalize, &base, &found.links, parsed);
 }
 
 fn find(text: &str) -> Found<'_> {
@@ -101,16 +104,16 @@ fn base(page: &Url, href: Option<&str>) -> Url {
         .unwrap_or_else(|| page.clone())
 }
 
-fn join(base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed) {
+fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed) {
     // Most links of long pages lead into the page itself; they all have the address of the base.
-    let itself = canonical(base.as_str(), None).ok().map(String::from);
+    let itself = normalize.canonical(base.as_str(), None).ok().map(String::from);
     let mut invalid = 0usize;
     parsed.links.reserve(tags.len());
     for tag in tags {
         let Some(raw) = tag.raw("href") else { continue };
         let url = match &itself {
             Some(itself) if raw.starts_with('#') => itself.clone(),
-            _ => match canonical(&attribute(raw), Some(base)) {
+            _ => match normalize.canonical(&attribute(raw), Some(base)) {
                 Ok(url) => url.into(),
                 Err(UrlError::Scheme(_)) => continue,
                 Err(_) => {
@@ -150,7 +153,13 @@ mod tests {
 
     fn parsed(text: &str) -> Parsed {
         let url = Url::parse("http://h/d/p?q#f").expect("url");
-        let page = Page { url: &url, content_type: None, content_language: None, robots_tag: None };
+        let page = Page {
+            url: &url,
+            content_type: None,
+            content_language: None,
+            robots_tag: None,
+            normalize: &Normalize::default(),
+        };
         let mut parsed = Parsed::default();
         read(&page, text, &mut parsed);
         parsed
@@ -269,7 +278,7 @@ mod tests {
             }
             let mut expected = Vec::new();
             for href in tree(&text) {
-                let url = canonical(&href, Url::parse("http://h/d/p").ok().as_ref()).map(String::from);
+                let url = crate::model::canonical(&href, Url::parse("http://h/d/p").ok().as_ref()).map(String::from);
                 if let Some(url) = url.ok().filter(|url| !expected.contains(url)) {
                     expected.push(url);
                 }

@@ -8,10 +8,15 @@
 //! ```
 
 mod document;
+mod feed;
 mod links;
+mod listing;
 mod markup;
 mod mime;
+mod moment;
 mod prescan;
+pub mod sitemap;
+mod stream;
 mod tags;
 mod text;
 mod title;
@@ -20,9 +25,10 @@ mod xml;
 
 use url::Url;
 
-use crate::model::Parsed;
+use crate::model::{Normalize, Parsed};
 
 pub use mime::declared_mime;
+pub use moment::lastmod_moment;
 
 use mime::Kind;
 
@@ -37,6 +43,8 @@ pub struct Page<'a> {
     pub content_language: Option<&'a str>,
     /// The `X-Robots-Tag` header as it came.
     pub robots_tag: Option<&'a str>,
+    /// The optional parts of the canonical form, for its links.
+    pub normalize: &'a Normalize,
 }
 
 /// What a body says.
@@ -91,7 +99,13 @@ mod tests {
     fn parsed(content_type: Option<&str>, body: &[u8]) -> Parsed {
         let url = Url::parse("http://example.org/a/").expect("url");
         parse(
-            &Page { url: &url, content_type, content_language: Some("de, en-GB,"), robots_tag: Some("none") },
+            &Page {
+                url: &url,
+                content_type,
+                content_language: Some("de, en-GB,"),
+                robots_tag: Some("none"),
+                normalize: &Normalize::default(),
+            },
             body,
         )
     }

@@ -10,7 +10,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::Page;
 use super::words;
-use crate::model::{Link, Parsed, canonical};
+use crate::model::{Link, Parsed};
 
 /// What an open element means for a title inside it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,14 +133,14 @@ fn attribute(start: &BytesStart<'_>, name: &str) -> Option<String> {
 }
 
 /// The text of a reference; what is not known stays as it is written.
-fn expanded(reference: &BytesRef<'_>) -> String {
+pub(super) fn expanded(reference: &BytesRef<'_>) -> String {
     let written = format!("&{};", &**reference);
     let text = unescape(&written).ok().map(Cow::into_owned);
     text.unwrap_or(written)
 }
 
 fn admit(page: &Page<'_>, address: &str, rel: Option<String>, parsed: &mut Parsed) {
-    if let Ok(url) = canonical(address, Some(page.url)) {
+    if let Ok(url) = page.normalize.canonical(address, Some(page.url)) {
         parsed.links.push(Link { url: url.into(), rel });
     }
 }
@@ -153,7 +153,13 @@ mod tests {
 
     fn parsed(text: &str) -> Parsed {
         let url = Url::parse("http://h/d/").expect("url");
-        let page = Page { url: &url, content_type: None, content_language: None, robots_tag: None };
+        let page = Page {
+            url: &url,
+            content_type: None,
+            content_language: None,
+            robots_tag: None,
+            normalize: &crate::model::Normalize::default(),
+        };
         let mut parsed = Parsed::default();
         read(&page, text, &mut parsed);
         parsed

@@ -16,8 +16,8 @@ use std::thread::{self, JoinHandle};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::frontier::{Frontier, Held};
-use crate::model::{Request, Span, UrlKey, Visit};
+use crate::frontier::{Frontier, Held, SettledLease};
+use crate::model::{Changes, Span, UrlKey, Visit};
 use crate::sink::{Artifact, SinkError};
 use crate::store::{Commit, Frame, Journal, Page, Progress, Settle, StoreError};
 
@@ -68,9 +68,7 @@ pub struct Committed {
     /// For the tally.
     pub settles: Vec<Settle>,
     /// Leases among them.
-    pub leases: u64,
-    /// Leases with a good outcome.
-    pub good: u64,
+    pub leases: Vec<SettledLease>,
 }
 
 /// What the thread is asked to do.
@@ -233,20 +231,25 @@ impl Work {
 
     fn try_commit(&mut self, dones: Vec<Done>) -> Result<Committed, CommitError> {
         let mut committed = Committed::default();
-        let (mut visits, mut admits, mut held) = (Vec::with_capacity(dones.len()), Vec::new(), Vec::new());
-        for done in dones {
-            committed.leases += u64::from(done.leased);
-            committed.good += u64::from(done.leased && done.visit.ending.outcome.is_good());
-            admits.extend(done.visit.admits.iter().cloned());
+        let (mut visits, mut leased) = (Vec::with_capacity(dones.len()), Vec::with_capacity(dones.len()));
+        let (mut admits, mut refuses, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        for mut done in dones {
+            if done.leased {
+                committed.leases.push(lease(&done.visit));
+            }
+            admits.append(&mut done.visit.admits);
+            refuses.append(&mut done.visit.refuses);
             visits.push(done.visit);
+            leased.push(done.leased);
             held.push(done.held);
         }
-        let admitted = self.frontier.checkpoint(admits);
+        let changes = self.frontier.checkpoint(admits, refuses);
         let visits = Arc::new(visits);
         let (positions, spans) = self.write(&visits)?;
-        let settled = visits.iter().zip(spans).map(|(visit, span)| settle(visit, span)).collect();
+        let settled = visits.iter().zip(leased).zip(spans);
+        let settled = settled.map(|((visit, leased), span)| settle(visit, leased, span)).collect();
         drop((visits, held));
-        committed.settles = self.frame(admitted, settled, positions)?;
+        committed.settles = self.frame(changes, settled, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
         self.disks.check()?;
         Ok(committed)
@@ -279,16 +282,16 @@ impl Work {
     /// back.
     fn frame(
         &mut self,
-        admitted: Vec<Vec<Request>>,
+        changes: Changes,
         settled: Vec<Settle>,
         positions: Positions,
     ) -> Result<Vec<Settle>, StoreError> {
-        let mut pieces = admitted;
-        let admitted = pieces.pop().unwrap_or_default();
-        for admitted in pieces {
-            self.journal.append(&Frame::Commit(Commit { admitted, ..Commit::default() }))?;
+        let mut pieces = changes.pieces();
+        let changes = pieces.pop().unwrap_or_default();
+        for changes in pieces {
+            self.journal.append(&Frame::Commit(Commit { changes, ..Commit::default() }))?;
         }
-        let frame = Frame::Commit(Commit { admitted, settled, positions });
+        let frame = Frame::Commit(Commit { changes, settled, positions });
         self.journal.append(&frame)?;
         self.journal.sync()?;
         Ok(if let Frame::Commit(commit) = frame { commit.settled } else { Vec::new() })
@@ -297,9 +300,21 @@ impl Work {
 
 type Positions = BTreeMap<String, crate::model::Position>;
 
-fn settle(visit: &Visit, span: Option<Span>) -> Settle {
+fn lease(visit: &Visit) -> SettledLease {
+    let request = &visit.request;
+    SettledLease {
+        host: request.host.clone(),
+        role: request.role,
+        depth: request.depth,
+        good: visit.ending.outcome.is_good(),
+    }
+}
+
+fn settle(visit: &Visit, admitted: bool, span: Option<Span>) -> Settle {
     let fetched = visit.fetched.as_ref();
     Settle {
+        admitted,
+        status: fetched.map(|fetched| fetched.status),
         key: visit.request.key,
         outcome: visit.ending.outcome,
         host: visit.request.host.clone(),

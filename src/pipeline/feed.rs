@@ -5,9 +5,10 @@ use std::sync::Arc;
 use futures::stream::{StreamExt, select_all};
 use tokio::sync::mpsc;
 
+use super::follow::Guide;
 use super::stop::{Reason, Stop};
-use crate::frontier::Frontier;
-use crate::model::{Seed, Visit};
+use super::visit::Flow;
+use crate::model::Seed;
 use crate::source::{Source, SourceError};
 
 /// Ends the run if a source panics: the frontier would wait for its next request for ever.
@@ -22,14 +23,15 @@ impl Drop for PanicGuard {
 }
 
 /// Pours until all sources are empty or the run is asked to end. Seeds that can only be refused go straight to
-/// `refusals`, from where they reach the next checkpoint.
+/// `early`, from where they reach the next checkpoint.
 pub async fn pour(
     sources: Vec<Box<dyn Source>>,
-    frontier: Arc<Frontier>,
-    refusals: mpsc::Sender<Visit>,
+    guide: Arc<Guide>,
+    early: mpsc::Sender<Flow>,
     stop: Stop,
 ) -> Result<(), SourceError> {
     let _guard = PanicGuard(stop.clone());
+    let frontier = &guide.frontier;
     let mut seeds = select_all(sources.into_iter().map(Source::requests));
     loop {
         let seed = tokio::select! {
@@ -39,13 +41,17 @@ pub async fn pour(
         };
         match seed {
             Some(Ok(Seed::Request(request))) => {
-                frontier.admit(request);
+                frontier.admit(guide.seed(request));
+                // So much is in no frame yet that one should be written, whether or not anything is settled.
+                if frontier.is_pending() && early.send(Flow::Flush).await.is_err() {
+                    return Ok(());
+                }
             }
             Some(Ok(Seed::Refused(visit))) => {
                 // The place is taken first: once the frontier knows the URL its outcome must be on its way.
-                let Ok(place) = refusals.reserve().await else { return Ok(()) };
+                let Ok(place) = early.reserve().await else { return Ok(()) };
                 if frontier.refuse(visit.request.key) {
-                    place.send(*visit);
+                    place.send(Flow::Refused(visit));
                 }
             }
             Some(Err(error)) => {
@@ -65,7 +71,8 @@ mod tests {
     use futures::stream::BoxStream;
 
     use super::*;
-    use crate::frontier::{Bounds, Politeness, Rules};
+    use crate::frontier::{Reach, Scope};
+    use crate::model::{Normalize, ScopeSettings};
 
     struct Panics;
 
@@ -77,11 +84,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_that_panics_ends_the_run() {
-        let bounds = Bounds { max_concurrency: 1, memory: 1, max_pages: None, careful: None };
-        let rules = Rules::new(&Politeness::default(), &std::collections::BTreeMap::new());
-        let frontier = Arc::new(Frontier::new(rules, bounds, None));
+        let scope =
+            Scope::new(&ScopeSettings::default(), &[], Reach { max_depth: None }, &|key| key.to_owned());
+        let guide = Guide {
+            scope: scope.expect("a scope"),
+            normalize: Normalize::default(),
+            frontier: crate::frontier::testing::frontier(None),
+        };
         let (stop, (refusals, _refused)) = (Stop::default(), mpsc::channel(1));
-        let feed = tokio::spawn(pour(vec![Box::new(Panics)], frontier, refusals, stop.clone()));
+        let feed = tokio::spawn(pour(vec![Box::new(Panics)], Arc::new(guide), refusals, stop.clone()));
         stop.draining().await;
         assert!(feed.await.is_err_and(|error| error.is_panic()));
     }

@@ -2,11 +2,15 @@
 //!
 //! It ends by a count: nothing queued, nothing leased, all sources done. No `Err` in it is about a single page.
 
+mod answers;
 mod checkpoints;
 mod commit;
 mod feed;
+mod follow;
+mod listing;
 mod parsers;
 mod plan;
+mod robots;
 mod sinks;
 mod stop;
 mod tally;
@@ -21,15 +25,16 @@ use tokio::task::AbortHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use self::checkpoints::checkpoints;
-pub use self::commit::{Closed, CommitError, Committer, Disks};
-use self::commit::{Committed, Done};
+use self::commit::Committed;
+pub use self::commit::{Closed, CommitError, Committer, Disks, Done};
+pub use self::follow::Guide;
 pub use self::parsers::Parsers;
-pub use self::plan::{Circumstances, Plan, PlanError, sinks};
+pub use self::plan::{Circumstances, Plan, PlanError, RobotsSettings, Working, sinks};
 pub use self::sinks::SinkThread;
 pub use self::stop::{Reason, Stop};
 pub use self::tally::Tally;
 use self::visit::Flow;
-pub use self::visit::Tools;
+pub use self::visit::{ByteBudget, Tools};
 use crate::frontier::Frontier;
 use crate::model::{Lease, Visit};
 use crate::source::{Source, SourceError};
@@ -71,15 +76,29 @@ pub struct Flowing {
     pub checkpoints: checkpoints::Bounds,
 }
 
+impl Flowing {
+    /// The same without sources, for what is admitted after they have run dry.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            sources: Vec::new(),
+            first: Vec::new(),
+            tools: Arc::clone(&self.tools),
+            tally: Arc::clone(&self.tally),
+            ..*self
+        }
+    }
+}
+
 /// Runs the flow until nothing is left or the run is asked to end. All that was leased is then settled by a
 /// committed checkpoint or put back.
 pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let Flowing { sources, first, tools, tally, max_concurrency, parse_width, checkpoints: bounds } = parts;
     let (frontier, stop) = (Arc::clone(&tools.frontier), tools.stop.clone());
     let (refuse, refused) = mpsc::channel(REFUSALS);
-    let feed = tokio::spawn(feed::pour(sources, Arc::clone(&frontier), refuse, stop.clone()));
-    let refusals =
-        stream::iter(first).chain(ReceiverStream::new(refused)).map(|visit| Flow::Refused(Box::new(visit)));
+    let feed = tokio::spawn(feed::pour(sources, Arc::clone(&tools.guide), refuse, stop.clone()));
+    let first = stream::iter(first).map(|visit| Flow::Refused(Box::new(visit)));
+    let refusals = first.chain(ReceiverStream::new(refused));
 
     let visits = leases(Arc::clone(&frontier), stop, feed.abort_handle())
         .map(|lease| visit::fetch(Arc::clone(&tools), lease))
@@ -90,7 +109,7 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
 
     let dones = stream::select(refusals, visits).filter_map(|flow| std::future::ready(done(&frontier, flow)));
     checkpoints(Box::pin(dones), bounds, || frontier.is_starved())
-        .map(|batch| tools.committer.submit(batch))
+        .map(|batch| tools.committer.submit(batch.into_iter().flatten().collect()))
         .buffered(OVERLAP)
         .map_ok(|committed| settled(&frontier, &tally, &committed))
         .try_for_each(|()| std::future::ready(Ok(())))
@@ -119,13 +138,19 @@ fn leases(frontier: Arc<Frontier>, stop: Stop, feed: AbortHandle) -> impl Stream
     })
 }
 
-/// What goes to the commit; what is put back does not.
-fn done(frontier: &Frontier, flow: Flow) -> Option<Done> {
+/// What goes to the commit, `None` inside for a frame that settles nothing; what goes back does not.
+#[allow(clippy::option_option)] // the outer one is what `filter_map` wants
+fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Done>> {
     match flow {
-        Flow::Settled(visit, held) => Some(Done { visit: *visit, leased: true, held }),
-        Flow::Refused(visit) => Some(Done { visit: *visit, leased: false, held: None }),
+        Flow::Settled(visit, held) => Some(Some(Done { visit: *visit, leased: true, held })),
+        Flow::Refused(visit) => Some(Some(Done { visit: *visit, leased: false, held: None })),
+        Flow::Flush => Some(None),
         Flow::PutBack(request) => {
             frontier.put_back(request);
+            None
+        }
+        Flow::PutOff(request, again) => {
+            frontier.put_off(request, again.wait, again.host_wait);
             None
         }
     }
@@ -135,5 +160,5 @@ fn settled(frontier: &Frontier, tally: &Mutex<Tally>, committed: &Committed) {
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     committed.settles.iter().for_each(|settle| tally.count(settle));
     drop(tally);
-    frontier.settled(committed.leases, committed.good);
+    frontier.settled(&committed.leases);
 }

@@ -14,6 +14,8 @@ pub enum Reason {
     Interrupted,
     /// `limits.max_duration` has passed.
     Duration,
+    /// `limits.max_bytes` have come over the wire.
+    Bytes,
     /// Less disk than `limits.min_free_disk` is free.
     Disk,
     /// A source cannot be read.

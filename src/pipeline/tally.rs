@@ -41,6 +41,10 @@ pub struct Host {
     pub bytes: u64,
     /// Milliseconds of fetching, summed up.
     pub fetch_ms: u64,
+    /// How the latest of them ended.
+    pub last_outcome: &'static str,
+    /// HTTP status of the latest answer.
+    pub last_status: Option<u16>,
 }
 
 /// Time spent, by stage.
@@ -90,6 +94,8 @@ impl Tally {
             host.good += good;
             host.bytes += settle.bytes;
             host.fetch_ms += settle.duration_ms.unwrap_or(0);
+            host.last_outcome = settle.outcome.name();
+            host.last_status = settle.status.or(host.last_status);
         }
     }
 

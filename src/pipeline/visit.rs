@@ -2,19 +2,25 @@
 //!
 //! Whatever happens to a page here is data. Only the fate of the run is an error, and that is not decided here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use url::Url;
 
+use super::answers::{self, Verdict, judge};
 use super::commit::Committer;
+use super::follow::{Finds, Guide, unusable};
+use super::listing::{self, ListingRules};
 use super::parsers::{Panicked, Parsers};
-use super::stop::Stop;
+use super::robots;
+use super::stop::{Reason, Stop};
 use crate::crash;
-use crate::fetch::{self, Fetcher};
-use crate::frontier::{Frontier, Held};
-use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, UrlError, UrlKey, Visit};
+use crate::fetch::{self, Again, Fetcher, Watch, What};
+use crate::frontier::{Frontier, Held, Slot};
+use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, Role, Try, UrlError, Visit};
 use crate::parse::{self, Page};
 
 /// What a page needs on its way.
@@ -26,54 +32,122 @@ pub struct Tools {
     pub parsers: Parsers,
     /// For slots and the gauge of held bytes.
     pub frontier: Arc<Frontier>,
+    /// Where pages lead.
+    pub guide: Arc<Guide>,
+    /// What is taken of the sitemaps and feeds of a source, by its id.
+    pub listings: Arc<BTreeMap<String, ListingRules>>,
     /// Notes a page that may kill, before it is parsed alone.
     pub committer: Arc<Committer>,
     /// Abandons fetches at the drain deadline.
     pub stop: Stop,
+    /// What is tried again.
+    pub retry: fetch::Policy,
+    /// `User-Agent` header: whose rules of a robots.txt are ours.
+    pub user_agent: String,
+    /// What may still come over the wire.
+    pub bytes: ByteBudget,
     /// Largest unpacked body, in bytes.
     pub max_body: u64,
     /// Longest chain of redirects.
     pub max_redirects: usize,
-    /// How often a broken connection is tried again.
-    pub max_retries: u32,
     /// Whether a sink reads bodies.
     pub keep_bodies: bool,
+}
+
+/// `limits.max_bytes`: once so much has come over the wire no new request starts.
+#[derive(Debug)]
+pub struct ByteBudget {
+    most: Option<u64>,
+    spent: AtomicU64,
+}
+
+impl ByteBudget {
+    /// A budget of which earlier processes of the run have spent a part.
+    pub fn new(most: Option<u64>, spent: u64) -> Self {
+        Self { most, spent: AtomicU64::new(spent) }
+    }
+
+    /// Whether it is spent with these bytes.
+    fn spend(&self, bytes: u64) -> bool {
+        let spent = self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        self.most.is_some_and(|most| spent >= most)
+    }
 }
 
 /// A lease after its fetch.
 pub enum Hop {
     /// There is an answer or a failure.
     Done(Request, Box<Result<Fetched, (Failure, Timestamp)>>, Held),
-    /// Abandoned, or to be tried again.
+    /// It ends without being asked for.
+    Refused(Request, Ending),
+    /// Abandoned.
     PutBack(Request),
+    /// It is made again.
+    PutOff(Request, Again),
 }
 
 /// A lease on its way to the commit.
 pub enum Flow {
     /// It has come to something.
     Settled(Box<Visit>, Option<Held>),
-    /// A URL that is refused without a lease: the target of a redirect that cannot be fetched.
+    /// A URL that is refused without a lease.
     Refused(Box<Visit>),
+    /// Nothing is settled, but a frame should be written.
+    Flush,
     /// It goes back to the frontier.
     PutBack(Request),
+    /// It goes back to the frontier, to be made again after a wait.
+    PutOff(Request, Again),
+}
+
+/// Tells the frontier how a fetch goes on.
+struct Watching {
+    slot: Slot,
+    /// Bytes are counted as they come: what is half fetched takes memory, too.
+    held: Held,
+    /// When the request went out.
+    sent: Option<Instant>,
+    /// From there to the beginning of its answer.
+    latency: Duration,
+}
+
+impl Watch for Watching {
+    fn grown(&mut self, bytes: u64) {
+        self.held.set(bytes);
+    }
+
+    fn connecting(&mut self) {
+        self.slot.connecting();
+    }
+
+    fn connected(&mut self) {
+        self.sent = Some(Instant::now());
+        self.slot.connected();
+    }
+
+    fn answering(&mut self) {
+        self.latency = self.sent.map_or(Duration::ZERO, |sent| sent.elapsed());
+        self.slot.answering();
+    }
 }
 
 /// Fetches, as a task of its own, so that it moves while the flow waits for the disk.
 pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
-    let slot = tools.frontier.slot(&lease.request.host);
-    let request = lease.request;
+    let Lease { request, refused } = lease;
+    if let Some(ending) = refused {
+        return Hop::Refused(request, ending);
+    }
+    let slot = tools.frontier.slot(&request);
     let (again, began) = (request.clone(), Timestamp::now());
     let task = tokio::spawn(async move {
-        let _slot = slot;
-        // Counted as they come: what is half fetched takes memory, too.
-        let mut held = tools.frontier.gauge.hold(0);
-        let mut grown = |bytes| held.set(bytes);
+        let held = tools.frontier.gauge.hold(0);
+        let mut watching = Watching { slot, held, sent: None, latency: Duration::ZERO };
         let result = tokio::select! {
             biased;
-            result = tools.fetcher.fetch(&request, &mut grown) => result,
+            result = tools.fetcher.fetch(&request, &mut watching) => result,
             () = tools.stop.dropping() => return Hop::PutBack(request),
         };
-        tools.fetched(request, began, result, held)
+        tools.fetched(watching, request, began, result)
     });
     match task.await {
         Ok(hop) => hop,
@@ -85,19 +159,25 @@ pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
 pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let (request, result, mut held) = match hop {
         Hop::PutBack(request) => return vec![Flow::PutBack(request)],
-        Hop::Done(request, result, held) => (request, result, held),
+        Hop::PutOff(request, again) => return vec![Flow::PutOff(request, again)],
+        Hop::Refused(request, ending) => return vec![settled(Visit::refused(request, ending), None)],
+        Hop::Done(request, result, held) => (request, *result, held),
     };
-    let fetched = match *result {
+    if request.role == Role::Robots {
+        robots::answered(&tools, request, result.map_err(|(failure, _)| failure)).await;
+        return Vec::new();
+    }
+    let fetched = match result {
         Err((failure, began)) => {
             let visit = Visit { began: Some(began), ..Visit::refused(request, failure.into()) };
             return vec![settled(visit, None)];
         }
         Ok(fetched) => fetched,
     };
-    match judge(&request, &fetched, tools.max_redirects) {
+    match judge(&request, &fetched, tools.max_redirects, &tools.guide.normalize) {
         Verdict::Page => {}
         Verdict::End(ending) => return vec![settled(without_page(request, fetched, ending), None)],
-        Verdict::Redirect(target) => return redirect(&tools, request, fetched, target),
+        Verdict::Redirect(target) => return vec![settled(redirect(&tools, request, fetched, target), None)],
     }
     if tools.frontier.is_careful()
         && let Err(error) = tools.committer.suspect(request.key).await
@@ -105,8 +185,13 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         tracing::warn!(%error, url = request.url, "cannot note the page that is parsed next");
     }
     let (again, began) = (request.clone(), Some(fetched.started));
-    let (max_body, keep_bodies) = (tools.max_body, tools.keep_bodies);
-    let read = tools.parsers.run(move || read(request, fetched, max_body, keep_bodies)).await;
+    let job = Reading {
+        guide: Arc::clone(&tools.guide),
+        listings: Arc::clone(&tools.listings),
+        max_body: tools.max_body,
+        keep_bodies: tools.keep_bodies,
+    };
+    let read = tools.parsers.run(move || job.read(request, fetched)).await;
     let visit =
         read.unwrap_or_else(|Panicked(why)| Visit { began, ..Visit::refused(again, internal(&why).into()) });
     held.set(visit.weight());
@@ -114,151 +199,156 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
 }
 
 impl Tools {
-    /// A broken connection gives another try; everything else goes on.
+    /// What an end of a fetch means: for its host, and whether the request is made again.
     fn fetched(
         &self,
+        watching: Watching,
         mut request: Request,
         began: Timestamp,
         result: Result<Fetched, Failure>,
-        mut held: Held,
     ) -> Hop {
-        match result {
-            Err(failure) if request.attempt < self.max_retries && fetch::is_transient(&failure) => {
-                tracing::debug!(url = request.url, cause = failure.cause.name(), "trying again");
+        let Watching { slot, mut held, latency, .. } = watching;
+        let now = Timestamp::now().as_second();
+        let (what, retry_after) = match &result {
+            Ok(fetched) => {
+                let retry_after = fetched.header("retry-after");
+                let wait = fetch::host_wait(&self.retry, retry_after, now);
+                (What::Status { status: fetched.status, retry_after }, wait)
+            }
+            Err(failure) => {
+                // What was tried again at once did not count, so that there are more tries than attempts.
+                let was_stale = request.tries.len() > request.attempt as usize;
+                (What::Failure { failure, was_stale }, None)
+            }
+        };
+        // A robots.txt is asked for again as its origin's state says, not as a page.
+        let again = if request.role == Role::Robots {
+            None
+        } else {
+            fetch::again(&self.retry, request.key, request.attempt, what, now)
+        };
+        let why = why(&result);
+        slot.end(
+            answers::report(&result, latency, retry_after),
+            result.as_ref().err().cloned().map(Ending::from),
+        );
+        if let Some(again) = again {
+            tracing::debug!(url = request.url, why, wait = ?again.wait, "trying again");
+            if again.counts {
                 request.attempt += 1;
-                Hop::PutBack(request)
             }
-            result => {
-                held.set(result.as_ref().map_or(0, |fetched| fetched.body.len() as u64));
-                Hop::Done(request, Box::new(result.map_err(|failure| (failure, began))), held)
-            }
+            request.tries.push(Try { at_ms: began.as_millisecond(), why });
+            return Hop::PutOff(request, again);
         }
-    }
-}
-
-/// What an answer means.
-enum Verdict {
-    Page,
-    End(Ending),
-    Redirect(Result<Url, (String, UrlError)>),
-}
-
-fn judge(request: &Request, fetched: &Fetched, max_redirects: usize) -> Verdict {
-    let end = |outcome, reason: String| Verdict::End(Ending::because(outcome, reason));
-    let target = Url::parse(&request.url).ok().and_then(|url| fetch::redirect_target(fetched, &url));
-    if let Some(target) = target {
-        let seen = |target: &Url| {
-            *target.as_str() == request.url || request.trail.iter().any(|url| url == target.as_str())
-        };
-        return match target {
-            Ok(target) if seen(&target) => end(Outcome::RedirectLoop, format!("redirects back to {target}")),
-            Ok(_) if request.trail.len() >= max_redirects => {
-                end(Outcome::RedirectLoop, format!("more than {max_redirects} redirects"))
-            }
-            target => Verdict::Redirect(target),
-        };
-    }
-    match fetched.status {
-        204 | 205 => end(Outcome::InvalidResponse, format!("HTTP {} has no content", fetched.status)),
-        206 => end(Outcome::InvalidResponse, "HTTP 206 is a part that was not asked for".to_owned()),
-        304 => end(Outcome::InvalidResponse, "HTTP 304 answers a condition that was not set".to_owned()),
-        200..=299 => Verdict::Page,
-        404 | 410 => end(Outcome::Gone, format!("HTTP {}", fetched.status)),
-        301 | 302 | 303 | 307 | 308 => {
-            end(Outcome::InvalidResponse, format!("HTTP {} without a Location", fetched.status))
+        if let Ok(fetched) = &result
+            && self.bytes.spend(fetched.wire_bytes())
+        {
+            self.stop.drain(Reason::Bytes);
         }
-        status => end(Outcome::HttpError, format!("HTTP {status}")),
+        held.set(result.as_ref().map_or(0, |fetched| fetched.body.len() as u64));
+        Hop::Done(request, Box::new(result.map_err(|failure| (failure, began))), held)
     }
 }
 
-/// A redirect settles its URL and admits the target as a request of its own; a target that cannot be fetched
-/// gets an outcome of its own.
+/// A redirect settles its URL and leads to its target, a request of its own, if that is in scope.
 fn redirect(
     tools: &Tools,
     request: Request,
     fetched: Fetched,
     target: Result<Url, (String, UrlError)>,
-) -> Vec<Flow> {
+) -> Visit {
     let status = fetched.status;
     match target {
         Ok(target) => {
-            let next = request.redirected_to(&target);
+            let Finds { admits, refuses, .. } = tools.guide.redirect(&request, &target);
             let ending = Ending::because(Outcome::Redirected, format!("HTTP {status} to {target}"));
-            let visit = Visit { admits: vec![next], ..without_page(request, fetched, ending) };
-            vec![settled(visit, None)]
+            let target = Some(target.into());
+            Visit { target, admits, refuses, ..without_page(request, fetched, ending) }
         }
         Err((raw, error)) => {
-            let outcome = match error {
-                UrlError::Scheme(_) => Outcome::SkippedScope,
-                _ => Outcome::InvalidUrl,
-            };
-            let refused = Request {
-                url: raw.clone(),
-                key: UrlKey::of(&raw),
-                host: String::new(),
-                discovered_from: Some(request.url.clone()),
-                trail: request.trail.iter().chain([&request.url]).cloned().collect(),
-                attempt: 0,
-                ..request.clone()
-            };
             let ending = Ending::because(Outcome::Redirected, format!("HTTP {status} to `{raw}`: {error}"));
-            let mut flows = Vec::with_capacity(2);
-            // The target first: the two may fall into two checkpoints, and after a death between them only the
-            // redirect is followed again.
-            if tools.frontier.refuse(refused.key) {
-                let ending = Ending::because(outcome, error.to_string());
-                flows.push(Flow::Refused(Box::new(Visit::refused(refused, ending))));
-            }
-            flows.push(settled(without_page(request, fetched, ending), None));
-            flows
+            let refuses = vec![unusable(&request, &raw, &error)];
+            Visit { target: Some(raw), refuses, ..without_page(request, fetched, ending) }
         }
     }
 }
 
-/// Unpacks and parses. Runs on a parse thread.
-fn read(request: Request, mut fetched: Fetched, max_body: u64, keep_bodies: bool) -> Visit {
-    let began = Instant::now();
-    crash::reached_with("parse.page", &request.url);
-    let bytes = match fetch::unpack(&fetched, max_body) {
-        Ok(bytes) => bytes,
-        Err(failure) => return without_page(request, fetched, failure.into()),
-    };
-    let base = request.base_url.as_deref().unwrap_or(&request.url);
-    let Ok(base) = Url::parse(base) else {
-        let ending =
-            Ending::because(Outcome::InvalidUrl, format!("`{base}` is no address to resolve links against"));
-        return without_page(request, fetched, ending);
-    };
-    let page = Page {
-        url: &base,
-        content_type: fetched.header("content-type"),
-        content_language: fetched.header("content-language"),
-        robots_tag: fetched.header("x-robots-tag"),
-    };
-    let parsed = parse::parse(&page, &bytes);
-    let digest = format!("blake3:{}", blake3::hash(&bytes).to_hex());
-    let length = bytes.len() as u64;
-    let mut body = Body { bytes, length, digest };
-    if !keep_bodies {
-        body.bytes.clear();
+/// What is done on a parse thread.
+struct Reading {
+    guide: Arc<Guide>,
+    listings: Arc<BTreeMap<String, ListingRules>>,
+    max_body: u64,
+    keep_bodies: bool,
+}
+
+impl Reading {
+    /// Unpacks, parses and follows.
+    fn read(&self, request: Request, fetched: Fetched) -> Visit {
+        crash::reached_with("parse.page", &request.url);
+        match request.role {
+            Role::Sitemap | Role::Feed => listing::read(&self.guide, &self.listings, request, fetched),
+            Role::Page | Role::Robots => self.page(request, fetched),
+        }
     }
-    let wire_bytes = fetched.body.len() as u64;
-    fetched.body.clear();
-    let parse_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
-    Visit {
-        wire_bytes,
-        parse_us,
-        body: Some(body),
-        parsed: Some(parsed),
-        ..Visit::answered(request, fetched, Ending::plain(Outcome::Ok))
+
+    fn page(&self, request: Request, mut fetched: Fetched) -> Visit {
+        let began = Instant::now();
+        let bytes = match fetch::unpack(&fetched, self.max_body) {
+            Ok(bytes) => bytes,
+            Err(failure) => return without_page(request, fetched, failure.into()),
+        };
+        let base = request.base_url.as_deref().unwrap_or(&request.url);
+        let Ok(base) = Url::parse(base) else {
+            let reason = format!("`{base}` is no address to resolve links against");
+            return without_page(request, fetched, Ending::because(Outcome::InvalidUrl, reason));
+        };
+        let page = Page {
+            url: &base,
+            content_type: fetched.header("content-type"),
+            content_language: fetched.header("content-language"),
+            robots_tag: fetched.header("x-robots-tag"),
+            normalize: &self.guide.normalize,
+        };
+        let parsed = parse::parse(&page, &bytes);
+        let Finds { admits, refuses, .. } = self.guide.links(&request, &parsed);
+        let digest = format!("blake3:{}", blake3::hash(&bytes).to_hex());
+        let length = bytes.len() as u64;
+        let mut body = Body { bytes, length, digest };
+        if !self.keep_bodies {
+            body.bytes.clear();
+        }
+        let wire_bytes = fetched.body.len() as u64;
+        fetched.body.clear();
+        Visit {
+            wire_bytes,
+            parse_us: micros(began.elapsed()),
+            body: Some(body),
+            parsed: Some(parsed),
+            admits,
+            refuses,
+            ..Visit::answered(request, fetched, Ending::plain(Outcome::Ok))
+        }
     }
 }
 
 /// A visit that ends without a page: the body is of no more use.
-fn without_page(request: Request, mut fetched: Fetched, ending: Ending) -> Visit {
-    let wire_bytes = fetched.body.len() as u64;
+pub fn without_page(request: Request, mut fetched: Fetched, ending: Ending) -> Visit {
+    let wire_bytes = fetched.wire_bytes();
     fetched.body.clear();
+    fetched.spool = None;
     Visit { wire_bytes, ..Visit::answered(request, fetched, ending) }
+}
+
+/// At least one, because 0 stands for nothing parsed.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+fn why(result: &Result<Fetched, Failure>) -> String {
+    match result {
+        Ok(fetched) => format!("HTTP {}", fetched.status),
+        Err(failure) => format!("{}: {}", failure.cause, failure.detail),
+    }
 }
 
 fn settled(visit: Visit, held: Option<Held>) -> Flow {

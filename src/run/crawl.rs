@@ -7,22 +7,26 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use super::error::RunError;
 use super::exit::Exit;
 use super::following::Following;
 use super::start::{Session, Taken};
-use super::{Job, open_sinks, plan, status};
-use crate::frontier::{Frontier, Known};
+use super::{Job, open_sinks, plan, refusals, status};
+use crate::frontier::{Frontier, Overflow, Setup};
 use crate::model::{Ending, Outcome, UrlKey, Visit};
 use crate::pipeline::{
-    self, Closed, Committer, Flowing, Parsers, PipelineError, Plan, Reason, SinkThread, Stop, Tally, Tools,
+    self, ByteBudget, Closed, Committer, Flowing, Guide, Parsers, PipelineError, Plan, Reason,
+    RobotsSettings, SinkThread, Stop, Tally, Tools, Working,
 };
-use crate::store::{Finish, Frame, Journal, Progress, Replay};
+use crate::store::{Finish, Frame, Journal, Known, Progress};
 
 /// How long an interrupted run waits for the index to be closed; what is not closed is checked by the next start.
 const CLOSE_INDEX: Duration = Duration::from_millis(500);
+/// Bytes of waiting requests in memory above which they go to disk.
+const QUEUE_MEMORY: u64 = 32 << 20;
 /// Deaths while a page was parsed alone after which it is the page's fault.
 const DEADLY: usize = 2;
 
@@ -49,20 +53,17 @@ pub struct Finished {
 }
 
 /// Crawls until nothing is left, a limit is reached, or the run is asked to end.
-pub fn crawl(job: &Job<'_>, mut taken: Taken, stop: &Stop) -> Result<Crawled, RunError> {
-    let plan = plan(job.config, &taken)?;
-    plan.disks.check()?;
+pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop) -> Result<Crawled, RunError> {
+    let plan = plan(job, &taken)?;
+    plan.working.disks.check()?;
     let sinks = open_sinks(&plan.sinks, &taken)?;
     let (progress, following) = Following::start(&taken, stop.clone())?;
-    let first = deadly_pages(&mut taken.replay);
-    let known = taken.is_resumed().then(|| Known {
-        queued: std::mem::take(&mut taken.replay.queued),
-        seen: std::mem::take(&mut taken.replay.seen),
-        pages: taken.tally.good,
-    });
+    let frontier = Arc::new(frontier(&plan, &taken)?);
+    let guide = Guide { scope: plan.scope, normalize: plan.normalize, frontier: Arc::clone(&frontier) };
+    let first = if taken.is_resumed() { recall(&guide, &plan.robots, &taken)? } else { Vec::new() };
     let Taken { session, journal, tally, .. } = taken;
-    let crew = Crew { plan, known, first, journal, sinks, progress, tally };
-    let (frontier, mut closed, tally) = crew.work(&session, stop)?;
+    let crew = Crew { frontier, guide, first, journal, sinks, progress, tally, session: &session, stop };
+    let (frontier, mut closed, tally) = crew.work(plan.working)?;
     let reason = stop.reason();
     if let Some(Reason::Interrupted | Reason::Disk | Reason::Source) = reason {
         drop(closed);
@@ -80,42 +81,105 @@ pub fn crawl(job: &Job<'_>, mut taken: Taken, stop: &Stop) -> Result<Crawled, Ru
     Ok(Crawled::Ended(Box::new(Finished { session, closed, following, finish, tally })))
 }
 
+/// The frontier of a run, with nothing in it.
+fn frontier(plan: &Plan, taken: &Taken) -> Result<Frontier, RunError> {
+    let overflow = Overflow { dir: taken.session.layout.queue(), memory: QUEUE_MEMORY };
+    Ok(Frontier::new(Setup {
+        rules: plan.rules.clone(),
+        limits: plan.limits.clone(),
+        bounds: plan.bounds.clone(),
+        overflow,
+        is_resumed: taken.is_resumed(),
+        wall: Timestamp::now(),
+    })?)
+}
+
+/// Puts back what earlier processes of the run knew. Gives the visits that are known before anything is fetched: of
+/// pages at which the process died more than once while it did nothing else. They are our fault, and stay unparsed.
+fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<Visit>, RunError> {
+    let (replay, frontier) = (&taken.replay, &guide.frontier);
+    // Robots.txt first: a host waits its crawl delay, too.
+    for note in replay.robots.values() {
+        robots.restore(frontier, note, Timestamp::now());
+    }
+    for (host, wait) in &replay.waits {
+        frontier.restore_wait(host, *wait);
+    }
+    let mut deaths: BTreeMap<UrlKey, usize> = BTreeMap::new();
+    for key in &replay.suspects {
+        *deaths.entry(*key).or_default() += 1;
+    }
+    let is_deadly = |key: &UrlKey| deaths.get(key).is_some_and(|count| *count >= DEADLY);
+    let (mut first, mut fault) = (Vec::new(), None);
+    replay.known(taken.journal.path(), |known| match known {
+        Known::Done(request) => guide.remember(&request),
+        Known::Queued(request) => {
+            guide.remember(&request);
+            if is_deadly(&request.key) {
+                frontier.restore_settled(request.key.fingerprint());
+                let why = "the program died repeatedly while it parsed this page";
+                first.push(Visit::refused(*request, Ending::because(Outcome::Internal, why)));
+            } else {
+                let again = replay.again.get(&request.key);
+                if let Err(error) = frontier.restore(*request, again) {
+                    fault.get_or_insert(error);
+                }
+            }
+        }
+        Known::Settled(settle) => {
+            frontier.restore_settled(settle.key.fingerprint());
+            if settle.outcome.is_good() {
+                frontier.restore_good(&settle.host);
+            }
+        }
+        Known::Refused(refusal) => frontier.restore_refused(refusal.request.key),
+    })?;
+    fault.map_or(Ok(first), |error| Err(error.into()))
+}
+
 /// All that a flow is made of.
-struct Crew {
-    plan: Plan,
-    known: Option<Known>,
+struct Crew<'a> {
+    frontier: Arc<Frontier>,
+    guide: Guide,
     first: Vec<Visit>,
     journal: Journal,
     sinks: Vec<SinkThread>,
     progress: mpsc::Sender<Progress>,
     tally: Tally,
+    session: &'a Session,
+    stop: &'a Stop,
 }
 
-impl Crew {
-    /// Runs the flow to its end.
-    fn work(self, session: &Session, stop: &Stop) -> Result<(Arc<Frontier>, Closed, Tally), RunError> {
-        let Self { plan, known, first, journal, sinks, progress, tally } = self;
+impl Crew<'_> {
+    /// Runs the flow to its end, and settles what was refused and never found on another way.
+    fn work(self, plan: Working) -> Result<(Arc<Frontier>, Closed, Tally), RunError> {
+        let Self { frontier, guide, first, journal, sinks, progress, tally, session, stop } = self;
         let fault = |error| RunError::Io { action: "start threads for", path: session.dir.partial(), error };
         let runtime = runtime().map_err(fault)?;
-        let frontier = Arc::new(Frontier::new(plan.rules, plan.bounds, known));
+        let path = journal.path().to_owned();
         let committer = Committer::start(journal, sinks, Arc::clone(&frontier), progress, plan.disks);
         let committer = Arc::new(committer.map_err(fault)?);
         let tools = Tools {
             fetcher: plan.fetcher,
             parsers: Parsers::start(plan.parse_threads).map_err(fault)?,
             frontier: Arc::clone(&frontier),
+            guide: Arc::new(guide),
+            listings: Arc::new(plan.listings),
             committer: Arc::clone(&committer),
             stop: stop.clone(),
+            retry: plan.retry,
+            user_agent: plan.user_agent,
+            bytes: ByteBudget::new(plan.max_bytes, tally.bytes),
             max_body: plan.max_body,
             max_redirects: plan.max_redirects,
-            max_retries: plan.max_retries,
-            keep_bodies: plan.sinks.iter().any(|sink| sink.needs_bodies()),
+            keep_bodies: plan.keep_bodies,
         };
         let tally = Arc::new(Mutex::new(tally));
-        let parts = Flowing {
+        let tools = Arc::new(tools);
+        let mut parts = Flowing {
             sources: plan.sources,
             first,
-            tools: Arc::new(tools),
+            tools: Arc::clone(&tools),
             tally: Arc::clone(&tally),
             max_concurrency: plan.max_concurrency,
             parse_width: plan.parse_width,
@@ -125,10 +189,25 @@ impl Crew {
         let status = status::keep(dir, run_id, Arc::clone(&frontier), Arc::clone(&tally));
         let flowed = runtime.block_on(async {
             let status = tokio::spawn(status);
-            let flowed = flow(parts, stop, plan.drain, plan.max_duration).await;
+            let ends = plan.max_duration.map(|most| tokio::time::Instant::now() + most);
+            let flowed = loop {
+                let again = parts.again();
+                if let Err(error) = flow(parts, stop, plan.drain, ends).await {
+                    break Err(error.into());
+                }
+                if let Some(fault) = frontier.fault() {
+                    break Err(fault.into());
+                }
+                match refusals::reopen(&path, &tools.guide, stop) {
+                    Ok(0) => break refusals::settle(&path, &tools, &tally).await,
+                    Ok(_) => parts = again,
+                    Err(error) => break Err(error),
+                }
+            };
             status.abort();
             flowed
         });
+        drop(tools);
         // What hangs in a blocking read must not hold up the end; everything that counts is committed.
         runtime.shutdown_background();
         flowed?;
@@ -148,14 +227,14 @@ async fn flow(
     parts: Flowing,
     stop: &Stop,
     drain: Duration,
-    max_duration: Option<Duration>,
+    ends: Option<tokio::time::Instant>,
 ) -> Result<(), PipelineError> {
     let mut flow = pin!(pipeline::run(parts));
-    if let Some(max_duration) = max_duration {
+    if let Some(ends) = ends {
         tokio::select! {
             biased;
             flowed = &mut flow => return flowed,
-            () = tokio::time::sleep(max_duration) => {}
+            () = tokio::time::sleep_until(ends) => {}
         }
         tracing::info!("`limits.max_duration` has passed: no new request starts");
         stop.drain(Reason::Duration);
@@ -168,25 +247,11 @@ async fn flow(
     flow.await
 }
 
-/// Pages at which the process died more than once while it did nothing else: settled as our fault, unparsed.
-fn deadly_pages(replay: &mut Replay) -> Vec<Visit> {
-    let mut deaths: BTreeMap<UrlKey, usize> = BTreeMap::new();
-    for key in &replay.suspects {
-        *deaths.entry(*key).or_default() += 1;
-    }
-    let is_deadly = |key: &UrlKey| deaths.get(key).is_some_and(|count| *count >= DEADLY);
-    let (deadly, rest) =
-        std::mem::take(&mut replay.queued).into_iter().partition(|request| is_deadly(&request.key));
-    replay.queued = rest;
-    let ending =
-        || Ending::because(Outcome::Internal, "the program died repeatedly while it parsed this page");
-    deadly.into_iter().map(|request| Visit::refused(request, ending())).collect()
-}
-
 fn finish(frontier: &Frontier, tally: &Tally, reason: Option<Reason>) -> Finish {
     let queued = frontier.left();
     let (reason, limited) = match reason {
         Some(Reason::Duration) if !frontier.is_exhausted() => ("limit_duration", true),
+        Some(Reason::Bytes) if !frontier.is_exhausted() => ("limit_bytes", true),
         _ if frontier.is_spent() && queued > 0 => ("limit_pages", true),
         _ => ("finished", false),
     };
@@ -196,11 +261,5 @@ fn finish(frontier: &Frontier, tally: &Tally, reason: Option<Reason>) -> Finish 
         () => Exit::Complete,
     };
     let complete = !limited;
-    Finish {
-        reason: reason.to_owned(),
-        complete,
-        discovered: frontier.discovered(),
-        queued,
-        exit: exit.code(),
-    }
+    Finish { reason: reason.to_owned(), complete, discovered: frontier.known(), queued, exit: exit.code() }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::exit::Exit;
+use crate::frontier::BacklogError;
 use crate::pipeline::{CommitError, PipelineError, PlanError};
 use crate::sink::SinkError;
 use crate::store::StoreError;
@@ -25,6 +26,9 @@ pub enum RunError {
     /// Committing.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// The queue cannot be written to disk or read back.
+    #[error(transparent)]
+    Backlog(#[from] BacklogError),
     /// The config differs from the one with which the unfinished run began.
     #[error(
         "run {run_id} is unfinished and began with another config:\n{difference}\nhint: restore the config to finish it, or give `--fresh` to set it aside and start over"
@@ -94,12 +98,12 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => store(error),
-            Self::Plan(PlanError::Fetch(_) | PlanError::Source(_)) | Self::Changed { .. } => {
-                Exit::InvalidConfig
-            }
-            Self::Pipeline(PipelineError::Source(_)) | Self::NoRun { .. } => Exit::Io,
+            Self::Plan(PlanError::Fetch(_) | PlanError::Source(_) | PlanError::Scope(_))
+            | Self::Changed { .. } => Exit::InvalidConfig,
             Self::Pipeline(PipelineError::Commit(error)) | Self::Commit(error) => commit(error),
             Self::Pipeline(PipelineError::Task(_)) => Exit::Error,
+            Self::Backlog(error) if error.is_full() => Exit::DiskFull,
+            Self::Backlog(_) | Self::Pipeline(PipelineError::Source(_)) | Self::NoRun { .. } => Exit::Io,
             Self::Create { error, .. } if is_full(error) => Exit::DiskFull,
             Self::Create { .. } => Exit::CannotCreate,
             Self::Io { error, .. } => io_exit(error),

@@ -8,6 +8,7 @@ mod following;
 mod log;
 mod manifest;
 mod publish;
+mod refusals;
 mod seal;
 mod signals;
 mod start;
@@ -44,6 +45,8 @@ pub struct Job<'a> {
     pub config_text: &'a str,
     /// Digest of the config file.
     pub config_digest: &'a str,
+    /// Where a key of the config stands: `config.toml:12:3`.
+    pub places: &'a dyn Fn(&str) -> String,
     /// What to do with an unfinished run.
     pub unfinished: Unfinished,
     /// The log, which is written to the run directory, too.
@@ -80,7 +83,7 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
         })?;
     }
     let (run_id, resumed) = (taken.session.begin.run_id.as_str(), taken.is_resumed());
-    tracing::info!(run_id, resumed, queued = taken.replay.queued.len(), path = %dir.display(), "run");
+    tracing::info!(run_id, resumed, queued = taken.replay.queued, path = %dir.display(), "run");
     match taken.replay.finish.take() {
         Some(finish) => {
             signals.crawled();
@@ -125,10 +128,13 @@ fn publish(
     Ok(Ended { exit, summary, place: publication.place() })
 }
 
-fn plan(config: &Config, taken: &Taken) -> Result<Plan, RunError> {
+fn plan(job: &Job<'_>, taken: &Taken) -> Result<Plan, RunError> {
+    let config = job.config;
     Ok(Plan::new(
         config,
-        Circumstances {
+        &Circumstances {
+            places: job.places,
+            spool: taken.session.layout.root().to_owned(),
             run_id: &taken.session.begin.run_id,
             disks: vec![config.job.output_dir.clone(), config.job.state_dir.clone()],
             stdin_spool: taken.session.stdin_spool.as_deref(),

@@ -13,6 +13,8 @@ pub fn seal(config: &Config) -> Value {
         "records": config.records,
         "http": { "max_body": config.http.max_body, "max_redirects": config.http.max_redirects },
         "sources": config.sources,
+        "scope": config.scope,
+        "limits": { "max_depth": config.limits.max_depth, "max_pages_per_host": config.limits.max_pages_per_host },
     })
 }
 

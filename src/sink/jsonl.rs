@@ -129,6 +129,7 @@ mod tests {
                 status: 200,
                 headers: http::HeaderMap::new(),
                 body: bytes::Bytes::new(),
+                spool: None,
                 started: jiff::Timestamp::UNIX_EPOCH,
                 duration: std::time::Duration::ZERO,
                 ip: None,

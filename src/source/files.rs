@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::walk::{Found, Walk, look};
 use super::{Source, SourceError, Step, paced};
-use crate::model::{Outcome, Request, Seed, canonical, canonical_file};
+use crate::model::{Outcome, Request, ScopeOverride, Seed, canonical, canonical_file};
 
 /// Endings of the files that are taken from a folder.
 const ENDINGS: [&str; 7] = ["html", "htm", "xhtml", "xml", "json", "txt", "md"];
@@ -51,6 +51,9 @@ pub struct Settings {
     /// Address that the root of the tree stands for: relative links resolve against it.
     #[serde(default)]
     pub base_url: Option<String>,
+    /// Which links are followed from its pages: the keys of `[scope]` that are different for this source.
+    #[serde(default)]
+    pub scope: Option<ScopeOverride>,
 }
 
 /// The source `files`.
@@ -275,7 +278,7 @@ mod tests {
 
     fn source(dir: &TempDir, paths: &[&str], base_url: Option<&str>) -> Files {
         let paths = paths.iter().map(|path| dir.path().join(path)).collect();
-        Files::new(&Settings { id: "docs".into(), paths, base_url: base_url.map(Into::into) })
+        Files::new(&Settings { id: "docs".into(), paths, base_url: base_url.map(Into::into), scope: None })
             .expect("source")
     }
 
@@ -327,8 +330,12 @@ mod tests {
         assert_eq!(seeds(&dir, &["x.html"], base), [top]);
         let below = "~/x.html (base https://example.org/x.html)";
         assert_eq!(seeds(&dir, &["*.html"], Some("https://example.org")), [below]);
-        let settings =
-            Settings { id: "docs".into(), paths: Vec::new(), base_url: Some("example.org".into()) };
+        let settings = Settings {
+            id: "docs".into(),
+            paths: Vec::new(),
+            base_url: Some("example.org".into()),
+            scope: None,
+        };
         assert!(Files::new(&settings).expect_err("no URL").to_string().contains("`base_url` cannot be used"));
     }
 
@@ -411,8 +418,12 @@ mod tests {
         check(&dir, "a[1-9].html", &["~/a1.html"]);
         check(&dir, "b[1]{c/*.html", &["~/b[1]%7Bc/x.html"]);
         check(&dir, "b[0-9]{c,d}/*.html", &["~/b1d/y.html"]);
-        let settings =
-            Settings { id: "docs".into(), paths: vec![dir.path().join("[a.html")], base_url: None };
+        let settings = Settings {
+            id: "docs".into(),
+            paths: vec![dir.path().join("[a.html")],
+            base_url: None,
+            scope: None,
+        };
         assert!(Files::new(&settings).expect_err("no glob").to_string().contains("is not a glob"));
     }
 

@@ -21,7 +21,7 @@ use super::lines::{self, Lines, readable};
 use super::table::{self, Table};
 use super::{Source, SourceError, Surroundings, paced, refused, seed};
 use crate::kind::nearest;
-use crate::model::Seed;
+use crate::model::{ScopeOverride, Seed};
 
 /// No URL is as long as this: a longer line or cell is refused.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
@@ -44,6 +44,9 @@ pub struct Settings {
     /// Column (CSV) or key (JSON Lines) that holds the URL. Needed for these two.
     #[serde(default)]
     pub column: Option<String>,
+    /// Which links are followed from its pages: the keys of `[scope]` that are different for this source.
+    #[serde(default)]
+    pub scope: Option<ScopeOverride>,
 }
 
 /// How a list is written.
@@ -304,7 +307,13 @@ mod tests {
     use super::*;
 
     fn settings(path: &Path, column: Option<&str>) -> Settings {
-        Settings { id: "urls".into(), path: path.into(), format: None, column: column.map(Into::into) }
+        Settings {
+            id: "urls".into(),
+            path: path.into(),
+            format: None,
+            column: column.map(Into::into),
+            scope: None,
+        }
     }
 
     fn open(name: &str, content: &[u8], column: Option<&str>) -> Result<List, SourceError> {

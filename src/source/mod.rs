@@ -1,8 +1,10 @@
 //! Where seeds come from. Sources only seed: they fetch nothing and decide nothing.
 
+pub mod feed;
 pub mod files;
 mod lines;
 pub mod list;
+pub mod sitemap;
 mod table;
 pub mod urls;
 mod walk;
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::kind::Kind;
-use crate::model::{Outcome, Request, Seed, canonical};
+use crate::model::{Outcome, Request, Role, ScopeOverride, Seed, canonical};
 
 /// So much of a text that is no URL is shown.
 const MAX_SHOWN_BYTES: usize = 2048;
@@ -39,6 +41,10 @@ pub enum Settings {
     List(list::Settings),
     /// Local files.
     Files(files::Settings),
+    /// Sitemaps and indexes of sitemaps: the URLs that they list are fetched.
+    Sitemap(sitemap::Settings),
+    /// RSS and Atom feeds: the pages of their entries are fetched.
+    Feed(feed::Settings),
 }
 
 /// The kinds of source: one line each feeds config errors, help and docs.
@@ -50,6 +56,8 @@ pub const SOURCES: &[Kind<()>] = &[
         build: (),
     },
     Kind { name: "files", about: "local HTML, XML, JSON and text files, by globs", build: () },
+    Kind { name: "sitemap", about: "the URLs that sitemaps and indexes of sitemaps list", build: () },
+    Kind { name: "feed", about: "the pages that RSS and Atom feeds lead to", build: () },
 ];
 
 /// What a source needs from its surroundings.
@@ -91,6 +99,19 @@ impl Settings {
             Self::Urls(settings) => &settings.id,
             Self::List(settings) => &settings.id,
             Self::Files(settings) => &settings.id,
+            Self::Sitemap(settings) => &settings.id,
+            Self::Feed(settings) => &settings.id,
+        }
+    }
+
+    /// What is different of its scope.
+    pub fn scope(&self) -> Option<&ScopeOverride> {
+        match self {
+            Self::Urls(settings) => settings.scope.as_ref(),
+            Self::List(settings) => settings.scope.as_ref(),
+            Self::Files(settings) => settings.scope.as_ref(),
+            Self::Sitemap(settings) => settings.scope.as_ref(),
+            Self::Feed(settings) => settings.scope.as_ref(),
         }
     }
 }
@@ -102,6 +123,8 @@ pub fn build(settings: &Settings, surroundings: &Surroundings) -> Result<Box<dyn
         Settings::Urls(settings) => Box::new(urls::Urls::new(settings.clone())),
         Settings::List(settings) => Box::new(list::List::open(settings, surroundings)?),
         Settings::Files(settings) => Box::new(files::Files::new(settings)?),
+        Settings::Sitemap(settings) => Box::new(sitemap::Sitemap::new(settings.clone())),
+        Settings::Feed(settings) => Box::new(feed::Feed::new(settings.clone())),
     })
 }
 
@@ -133,6 +156,14 @@ fn seed(raw: &str, source: &str, place: impl FnOnce() -> String) -> Seed {
     match canonical(raw, None) {
         Ok(url) => Seed::Request(Request::seed(&url, source)),
         Err(error) => refused(raw, source, error.to_string(), place()),
+    }
+}
+
+/// A seed that is fetched for what it lists, not to become a record.
+fn with_role(seed: Seed, role: Role) -> Seed {
+    match seed {
+        Seed::Request(request) => Seed::Request(Request { role, ..request }),
+        refused @ Seed::Refused(_) => refused,
     }
 }
 
@@ -184,7 +215,9 @@ mod tests {
     fn every_kind_has_its_settings() {
         for kind in SOURCES {
             let table = match kind.name {
-                "urls" => serde_json::json!({ "type": "urls", "id": "mine", "urls": [] }),
+                name @ ("urls" | "sitemap" | "feed") => {
+                    serde_json::json!({ "type": name, "id": "mine", "urls": [] })
+                }
                 "list" => serde_json::json!({ "type": "list", "id": "mine", "path": "/dev/null" }),
                 name => serde_json::json!({ "type": name, "id": "mine", "paths": [] }),
             };

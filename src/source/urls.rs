@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Source, SourceError, paced, seed};
-use crate::model::Seed;
+use crate::model::{ScopeOverride, Seed};
 
 /// `[[sources]] type = "urls"`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +15,9 @@ pub struct Settings {
     pub id: String,
     /// The URLs.
     pub urls: Vec<String>,
+    /// Which links are followed from its pages: the keys of `[scope]` that are different for this source.
+    #[serde(default)]
+    pub scope: Option<ScopeOverride>,
 }
 
 /// The source `urls`.
@@ -32,7 +35,7 @@ impl Urls {
 
 impl Source for Urls {
     fn requests(self: Box<Self>) -> BoxStream<'static, Result<Seed, SourceError>> {
-        let Settings { id, urls } = self.settings;
+        let Settings { id, urls, .. } = self.settings;
         paced(urls.into_iter().enumerate().map(move |(index, raw)| {
             Some(Ok(seed(raw.trim(), &id, || format!("sources.{id}.urls[{index}]"))))
         }))
@@ -47,7 +50,7 @@ mod tests {
     #[test]
     fn each_url_is_a_seed_or_refused_at_its_place() {
         let urls = [" HTTP://Example.org:80/#x ", "nonsense", "https://example.org/a"].map(String::from);
-        let source = Urls::new(Settings { id: "front".into(), urls: urls.into() });
+        let source = Urls::new(Settings { id: "front".into(), urls: urls.into(), scope: None });
         assert_eq!(
             show(pour(source)),
             [

@@ -236,6 +236,8 @@ mod tests {
             key: UrlKey::of(&url),
             outcome: Outcome::Ok,
             host: "x".into(),
+            admitted: true,
+            status: Some(200),
             bytes: 0,
             duration_ms: None,
             parse_us: 0,

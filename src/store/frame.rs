@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Outcome, Position, Request, Span, UrlKey};
+use crate::model::{Changes, Outcome, Position, Span, UrlKey};
 
 /// One frame of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,11 +49,11 @@ pub struct Start {
 /// What a checkpoint makes true. No settle stands in an earlier frame than its admission.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
-    /// Requests that became known.
-    pub admitted: Vec<Request>,
+    /// What became known or was put off.
+    pub changes: Changes,
     /// URLs that ended.
     pub settled: Vec<Settle>,
-    /// Committed length of every output journal. Empty in frames that only admit.
+    /// Committed length of every output journal. Empty in frames that settle nothing.
     pub positions: BTreeMap<String, Position>,
 }
 
@@ -66,6 +66,10 @@ pub struct Settle {
     pub outcome: Outcome,
     /// Host key.
     pub host: String,
+    /// Whether it was admitted before, and not refused at once.
+    pub admitted: bool,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
     /// Bytes that came over the wire.
     pub bytes: u64,
     /// How long the fetch took, in milliseconds; none if there was none.

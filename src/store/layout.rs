@@ -110,6 +110,11 @@ impl Layout {
         self.root.join("lock")
     }
 
+    /// Scratch files of requests that memory has no room for.
+    pub fn queue(&self) -> PathBuf {
+        self.root.join("queue")
+    }
+
     /// Where standard input is kept while a run that reads it is unfinished.
     pub fn stdin_spool(&self) -> PathBuf {
         self.root.join("stdin")

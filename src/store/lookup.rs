@@ -179,6 +179,8 @@ mod tests {
             key: UrlKey::of("http://x/"),
             outcome: Outcome::Ok,
             host: "x".into(),
+            admitted: true,
+            status: Some(200),
             bytes: 0,
             duration_ms: None,
             parse_us: 0,

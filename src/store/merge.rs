@@ -173,7 +173,17 @@ mod tests {
             let url = format!("http://x/{n}");
             let (key, host, outcome) = (UrlKey::of(&url), "x".to_owned(), Outcome::Ok);
             let page = Some(page(&url, 200));
-            Settle { key, outcome, host, bytes: 0, duration_ms: None, parse_us: 0, page }
+            Settle {
+                key,
+                outcome,
+                host,
+                admitted: true,
+                status: None,
+                bytes: 0,
+                duration_ms: None,
+                parse_us: 0,
+                page,
+            }
         };
         for some in urls.collect::<Vec<_>>().chunks(100) {
             let settled = some.iter().copied().map(settle).collect();

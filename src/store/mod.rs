@@ -34,4 +34,4 @@ pub use layout::{Layout, replace_file, sync_dir};
 pub use lock::{Holder, JobLock, boot_id, holder};
 pub use lookup::{Found, Lookup};
 pub use merge::merge;
-pub use replay::Replay;
+pub use replay::{Known, Refusals, Replay};

@@ -1,12 +1,15 @@
 //! An unfinished run as its journal tells it: what is queued, what is settled, how far the outputs are committed.
+//!
+//! The journal is read twice, so that what a run of any size takes in memory is a few bytes a URL: first for what is
+//! settled ([`Replay::of`]), then for what is known and was not ([`Replay::known`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::error::StoreError;
 use super::frame::{Begin, Commit, Finish, Frame, Settle};
-use super::journal::Journal;
-use crate::model::{Position, Request, UrlKey};
+use super::journal::{Frames, Journal};
+use crate::model::{Again, HostWait, Position, Refusal, Request, RobotsNote, UrlKey, Wait};
 
 /// The state at the last whole frame.
 #[derive(Debug, Default)]
@@ -17,10 +20,16 @@ pub struct Replay {
     pub started: Option<String>,
     /// How many processes took it up.
     pub starts: u32,
-    /// Requests that were admitted and not settled, in the order of their admission.
-    pub queued: Vec<Request>,
-    /// Fingerprints of every key that was ever admitted or settled.
-    pub seen: Vec<u64>,
+    /// How many requests were admitted and not settled.
+    pub queued: u64,
+    /// Fingerprints of what is settled.
+    pub settled: HashSet<u64>,
+    /// Requests that are to be made again, as they stand now.
+    pub again: HashMap<UrlKey, Again>,
+    /// Waits that hosts owe.
+    pub waits: BTreeMap<String, Wait>,
+    /// The latest robots.txt of each origin.
+    pub robots: BTreeMap<String, RobotsNote>,
     /// Committed length of every output journal.
     pub positions: BTreeMap<String, Position>,
     /// Set once only the publication is left.
@@ -31,12 +40,23 @@ pub struct Replay {
     pub suspects: Vec<UrlKey>,
 }
 
+/// A URL of an unfinished run.
+#[derive(Debug)]
+pub enum Known {
+    /// Admitted, and not settled.
+    Queued(Box<Request>),
+    /// Admitted, and settled somewhere behind.
+    Done(Box<Request>),
+    /// It has its outcome.
+    Settled(Box<Settle>),
+    /// Found and refused, and nothing more so far.
+    Refused(Box<Refusal>),
+}
+
 impl Replay {
     /// Reads a journal, hands each settle to `settled`, and leaves the journal open for appending.
     pub fn of(path: &Path, mut settled: impl FnMut(&Settle)) -> Result<(Journal, Self), StoreError> {
         let mut replay = Self::default();
-        let mut open: HashMap<UrlKey, (u64, Request)> = HashMap::new();
-        let mut order = 0;
         let journal = Journal::open(path, |_, frame| match frame {
             Frame::Begin(begin) => replay.begin = Some(begin),
             Frame::Start(start) => {
@@ -46,39 +66,72 @@ impl Replay {
             }
             Frame::Suspect(key) => replay.suspects.push(key),
             Frame::Finish(finish) => replay.finish = Some(finish),
-            Frame::Commit(commit) => replay.commit(commit, &mut open, &mut order, &mut settled),
+            Frame::Commit(commit) => replay.commit(commit, &mut settled),
         })?;
-        let mut queued: Vec<(u64, Request)> = open.into_values().collect();
-        queued.sort_unstable_by_key(|(order, _)| *order);
-        replay.queued = queued.into_iter().map(|(_, request)| request).collect();
         Ok((journal, replay))
     }
 
-    fn commit(
-        &mut self,
-        commit: Commit,
-        open: &mut HashMap<UrlKey, (u64, Request)>,
-        order: &mut u64,
-        settled: &mut impl FnMut(&Settle),
-    ) {
+    fn commit(&mut self, commit: Commit, settled: &mut impl FnMut(&Settle)) {
         if !commit.settled.is_empty() {
             self.idle_starts = 0;
         }
-        for request in commit.admitted {
-            self.seen.push(request.key.fingerprint());
-            *order += 1;
-            open.insert(request.key, (*order, request));
-        }
+        let changes = commit.changes;
+        self.queued += changes.admitted.len() as u64;
+        self.again.extend(changes.again.into_iter().map(|again| (again.request.key, again)));
+        self.waits.extend(changes.waits.into_iter().map(|HostWait { host, wait }| (host, wait)));
+        self.robots.extend(changes.robots.into_iter().map(|note| (note.origin.clone(), note)));
         if !self.suspects.is_empty() {
             // Others may be settled between two deaths of the page that kills: only itself clears its name.
             self.suspects.retain(|key| commit.settled.iter().all(|settle| settle.key != *key));
         }
         for settle in &commit.settled {
-            if open.remove(&settle.key).is_none() {
-                self.seen.push(settle.key.fingerprint());
-            }
+            self.settled.insert(settle.key.fingerprint());
+            self.again.remove(&settle.key);
+            self.queued = self.queued.saturating_sub(u64::from(settle.admitted));
             settled(settle);
         }
         self.positions.extend(commit.positions);
+    }
+
+    /// Reads the journal again and hands over all that is known, in the order in which it became known.
+    pub fn known(&self, path: &Path, mut each: impl FnMut(Known)) -> Result<(), StoreError> {
+        let mut frames = Frames::open(path)?;
+        while let Some((_, frame)) = frames.next()? {
+            let Frame::Commit(commit) = frame else { continue };
+            for request in commit.changes.admitted {
+                let is_settled = self.settled.contains(&request.key.fingerprint());
+                let request = Box::new(request);
+                each(if is_settled { Known::Done(request) } else { Known::Queued(request) });
+            }
+            for refusal in commit.changes.refused {
+                each(Known::Refused(Box::new(refusal)));
+            }
+            for settle in commit.settled {
+                each(Known::Settled(Box::new(settle)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a run has found and refused, frame by frame, in the order in which that happened.
+pub struct Refusals(Frames);
+
+impl Refusals {
+    /// Opens a journal, which may still be appended to.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Frames::open(path).map(Self)
+    }
+
+    /// The refusals of the next frame that has any.
+    pub fn more(&mut self) -> Result<Option<Vec<Refusal>>, StoreError> {
+        while let Some((_, frame)) = self.0.next()? {
+            if let Frame::Commit(commit) = frame
+                && !commit.changes.refused.is_empty()
+            {
+                return Ok(Some(commit.changes.refused));
+            }
+        }
+        Ok(None)
     }
 }

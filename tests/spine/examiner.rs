@@ -34,6 +34,44 @@ fn the_site_counts_answers_and_calls_hooks() {
 }
 
 #[test]
+fn the_site_tells_hosts_apart() {
+    let site = Site::new();
+    site.serve("/a", Answer::page("any")).serve("//b.test/a", Answer::page("of b"));
+    let ask = |stream: &mut TcpStream, host: &str| {
+        write!(stream, "GET /a HTTP/1.1\r\nhost: {host}:{}\r\n\r\n", site.port()).unwrap();
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let mut first = TcpStream::connect(site.host()).unwrap();
+    assert!(ask(&mut first, "a.test").contains("about any"));
+    assert!(ask(&mut first, "B.test").contains("about of b"));
+    let mut second = TcpStream::connect(site.host()).unwrap();
+    ask(&mut second, "b.test");
+    site.see(|view| {
+        assert_eq!(view.paths("b.test"), ["/a", "/a"]);
+        assert_eq!((view.max_connections("a.test"), view.max_connections("b.test")), (1, 2));
+        assert_eq!((view.gaps("a.test").len(), view.gaps("b.test").len()), (0, 1));
+    });
+}
+
+#[test]
+fn the_site_tears_answers_as_it_is_told() {
+    let site = Site::new();
+    site.serve("/reset", Answer::reset()).serve("/cut", Answer::bytes("text/plain", "12345678").cut());
+    let mut stream = TcpStream::connect(site.host()).unwrap();
+    write!(stream, "GET /reset HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let error = stream.read_to_end(&mut Vec::new()).expect_err("no end of file, but a reset");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    let mut stream = TcpStream::connect(site.host()).unwrap();
+    write!(stream, "GET /cut HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    // How it ends is up to the system; what came before is what counts.
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.contains("content-length: 8") && answer.ends_with("1234"), "{answer}");
+}
+
+#[test]
 fn the_site_holds_answers_at_a_gate_and_sees_clients_leave() {
     let site = Site::new();
     let gate = Gate::closed();

@@ -21,6 +21,11 @@ use super::{PATIENCE, wait_for};
 /// The built program.
 pub const TRAWL: &str = env!("CARGO_BIN_EXE_trawl");
 
+/// A table from its TOML text.
+pub fn table(text: &str) -> Table {
+    text.parse().expect("a TOML table")
+}
+
 /// A job: its directory, its config, what its processes are started with.
 pub struct Crawl {
     root: PathBuf,
@@ -32,7 +37,8 @@ pub struct Crawl {
 }
 
 impl Crawl {
-    /// A job without sources that may ask the loopback, without delay, 64 at once.
+    /// A job without sources that may ask the loopback, without delay, 64 at once. It does not ask for robots.txt,
+    /// and an answer, whatever its status, is the last: most tests count requests.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("trawl-test-").tempdir().expect("temporary directory");
         let root = fs::canonicalize(dir.path()).expect("temporary directory");
@@ -53,9 +59,26 @@ impl Crawl {
             max_concurrency = 64
             host_concurrency = 64
             host_delay = '0s'
+            obey_robots = false
+            [retry]
+            http_codes = []
+            backoff = { initial = '10ms', max = '50ms' }
         ";
         let config = config.parse().expect("config of the tests");
         Self { root: root.to_owned(), config, env: Vec::new(), stdin: Vec::new(), _dir: None }
+    }
+
+    /// A job on the web: robots.txt is obeyed, failures are asked for again after some milliseconds, and these
+    /// hosts are all on the loopback.
+    pub fn web<H: AsRef<str>>(hosts: impl IntoIterator<Item = H>) -> Self {
+        let resolve: Table =
+            hosts.into_iter().map(|host| (host.as_ref().to_owned(), vec!["127.0.0.1"].into())).collect();
+        Self::new()
+            .set("http.resolve", resolve)
+            .set("politeness.obey_robots", true)
+            .set("retry.max_retries", 2)
+            .set("retry.http_codes", vec![408, 425, 429, 500, 502, 503, 504])
+            .set("retry.backoff", table("initial = '10ms'\nmax = '50ms'"))
     }
 
     /// A job over a list of URLs.
@@ -73,6 +96,13 @@ impl Crawl {
         self.write("urls.txt", text).source("id = 'list'\ntype = 'list'\npath = 'urls.txt'")
     }
 
+    /// Adds URLs that stand in the config, under the id `seeds`.
+    #[must_use]
+    pub fn seeds<U: AsRef<str>>(self, urls: impl IntoIterator<Item = U>) -> Self {
+        let urls: Vec<String> = urls.into_iter().map(|url| format!("{:?}", url.as_ref())).collect();
+        self.source(&format!("id = 'seeds'\ntype = 'urls'\nurls = [{}]", urls.join(", ")))
+    }
+
     /// Adds a `[[sources]]` table.
     #[must_use]
     pub fn source(self, table: &str) -> Self {
@@ -86,9 +116,8 @@ impl Crawl {
     }
 
     fn entry(mut self, array: &str, table: &str) -> Self {
-        let table: Table = table.parse().expect("a TOML table");
         let entries = self.config.entry(array).or_insert_with(|| Value::Array(Vec::new()));
-        entries.as_array_mut().expect("an array").push(Value::Table(table));
+        entries.as_array_mut().expect("an array").push(Value::Table(self::table(table)));
         self
     }
 
@@ -103,6 +132,17 @@ impl Crawl {
         }
         table.insert(last.to_owned(), value.into());
         self
+    }
+
+    /// Where a line of the config stands that begins so: `config.toml:12:`.
+    pub fn place(&self, line: &str) -> String {
+        let config = self.config_text();
+        let at = config.lines().position(|candidate| candidate.trim_start().starts_with(line));
+        format!("config.toml:{}:", at.unwrap_or_else(|| panic!("no line `{line}` in\n{config}")) + 1)
+    }
+
+    fn config_text(&self) -> String {
+        toml::to_string(&self.config).expect("config as text")
     }
 
     /// Puts a file into the job's directory.
@@ -163,8 +203,7 @@ impl Crawl {
 
     /// `trawl` with arguments, not waited for.
     pub fn start(&self, args: &[&str]) -> Running {
-        let config = toml::to_string(&self.config).expect("config as text");
-        fs::write(self.path("config.toml"), config).expect("config file");
+        fs::write(self.path("config.toml"), self.config_text()).expect("config file");
         Running::start(&self.root, args, &self.env, &self.stdin)
     }
 

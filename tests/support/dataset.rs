@@ -73,6 +73,29 @@ impl Dataset {
         self.outcomes.iter().filter_map(|line| line["url"].as_str()).collect()
     }
 
+    /// URLs that ended so.
+    pub fn ended(&self, outcome: &str) -> BTreeSet<&str> {
+        let lines = self.outcomes.iter().filter(|line| line["outcome"] == outcome);
+        lines.filter_map(|line| line["url"].as_str()).collect()
+    }
+
+    /// URLs that have a record.
+    pub fn recorded(&self) -> BTreeSet<&str> {
+        self.records.iter().filter_map(|record| record["url"].as_str()).collect()
+    }
+
+    /// Checks that a URL ended so and, if a rule is given, that the line names its place.
+    #[track_caller]
+    pub fn ends(&self, url: &str, outcome: &str, rule: Option<&str>) {
+        let line = self.ending(url);
+        assert_eq!(line["outcome"], outcome, "{line}");
+        if let Some(rule) = rule {
+            let named = line["rule"].as_str().unwrap_or_default();
+            assert!(named.contains(rule), "{url} names the rule {named:?}, not {rule:?}: {line}");
+            assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "no reason: {line}");
+        }
+    }
+
     /// What makes two runs equal: keys and contents.
     pub fn contents(&self) -> BTreeSet<(String, String)> {
         let text = |value: &Value| value.as_str().expect("text").to_owned();

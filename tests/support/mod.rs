@@ -1,15 +1,19 @@
 //! What every test stands on: a server in this process, the built program on a temporary directory, and
 //! an examiner of what a run left. It knows the documented contract only, nothing of the program's inside.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
+pub mod answer;
 pub mod crawl;
 pub mod dataset;
 pub mod machine;
 pub mod site;
+pub mod web;
 
+pub use answer::{Answer, Gate};
 pub use crawl::{Crawl, Run, Running};
 pub use dataset::Dataset;
-pub use site::{Answer, Gate, Site};
+pub use site::Site;
+pub use web::Web;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -55,6 +59,16 @@ impl Dice {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    /// Whether something comes true that does so so many times in a hundred.
+    pub fn chance(&self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// An index below `len`.
+    pub fn index(&self, len: usize) -> usize {
+        usize::try_from(self.below(len as u64)).expect("a small number")
     }
 
     /// A number below `end`.

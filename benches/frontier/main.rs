@@ -1,0 +1,200 @@
+//! What a known URL costs, in CPU time and memory, with few of them and with ten million: the set of seen URLs, and
+//! the queue that goes on in scratch files. Prints a table and fails on no number.
+//!
+//! `cargo bench --bench frontier -- [--quick] [--only NAME]`, with NAME one of seen, backlog. Each case runs in a
+//! process of its own, so that its peak of memory is its own. Scratch files stand in `TMPDIR`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a bench prints, and stops where something is wrong"
+)]
+
+use std::process::Command;
+use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
+use trawl::frontier::{Backlog, HostLease, HostState, Local, Overflow, Seen};
+use trawl::model::{Request, UrlKey, canonical};
+
+/// Bytes of packed requests that the queue may hold in memory.
+const MEMORY: u64 = 64 << 20;
+/// Requests that are made, and then admitted, at once.
+const BATCH: usize = 1_000;
+/// Hosts that are lent at once, and requests of each, as the front does it.
+const LENT: (usize, usize) = (256, 16);
+/// A case is repeated until it has handled so many.
+const AT_LEAST: usize = 1_000_000;
+const CASE: &str = "TRAWL_BENCH_FRONTIER";
+
+fn main() {
+    if let Ok(case) = std::env::var(CASE) {
+        return run(&case);
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let quick = args.iter().any(|arg| arg == "--quick");
+    let only = args.iter().position(|arg| arg == "--only").and_then(|at| args.get(at + 1));
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    let sizes: &[usize] = if quick { &[100_000, 1_000_000] } else { &[100_000, 1_000_000, 10_000_000] };
+    if wanted("seen") {
+        seen_table(sizes);
+    }
+    if wanted("backlog") {
+        backlog_table(sizes);
+    }
+}
+
+fn seen_table(sizes: &[usize]) {
+    println!("seen URLs         insert    known   unknown   bytes each   peak");
+    for size in sizes {
+        let [insert, known, unknown, bytes, peak] = child(&format!("seen {size}"));
+        println!(
+            "{size:>10}   {insert:>8.0} ns {known:>5.0} ns {unknown:>6.0} ns   {bytes:>10.1}   {:>4.0} MB",
+            peak / 1e6
+        );
+    }
+}
+
+fn backlog_table(sizes: &[usize]) {
+    println!("backlog    hosts      admit     claim      both   ratio   peak      most on disk");
+    let mut first = None;
+    for size in sizes {
+        let hosts = size / 100;
+        let [admit, claim, peak, disk] = child(&format!("backlog {size} {hosts}"));
+        let both = admit + claim;
+        let ratio = both / *first.get_or_insert(both);
+        println!(
+            "{size:>9} {hosts:>6}   {admit:>6.0} ns {claim:>6.0} ns {both:>6.0} ns   {ratio:>5.2}   {:>3.0} MB   {:>6.1} bytes each",
+            peak / 1e6,
+            disk / *size as f64
+        );
+    }
+}
+
+/// Runs a case in a process of its own and reads its numbers.
+fn child<const N: usize>(case: &str) -> [f64; N] {
+    let output = Command::new(std::env::current_exe().expect("this program")).env(CASE, case).output();
+    let output = output.expect("it starts");
+    assert!(output.status.success(), "{case}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    let numbers: Vec<f64> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+    numbers.try_into().expect("as many as the table shows")
+}
+
+/// Runs the named case and prints its numbers.
+fn run(case: &str) {
+    let words: Vec<&str> = case.split_whitespace().collect();
+    let number = |at: usize| words[at].parse().expect("a number");
+    let numbers = match words[0] {
+        "seen" => seen(number(1)).to_vec(),
+        "backlog" => backlog(number(1), number(2)).to_vec(),
+        other => panic!("no case `{other}`"),
+    };
+    println!("{}", numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
+}
+
+/// CPU time of this process so far, in nanoseconds.
+fn cpu() -> i64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
+/// Does the work and adds the nanoseconds of CPU time that it took.
+fn timed<T>(spent: &mut i64, work: impl FnOnce() -> T) -> T {
+    let before = cpu();
+    let result = work();
+    *spent += cpu() - before;
+    result
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
+    let kib: f64 = line.trim_matches([':', '\t', ' ', 'k', 'B']).parse().expect("KiB");
+    kib * 1024.0
+}
+
+/// Stands for the hash of the nth URL.
+fn fingerprint(n: u64) -> u64 {
+    let mixed = (n ^ (n >> 30)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
+/// Nanoseconds for a new one, a known one and an unknown one; bytes for each and at the peak.
+fn seen(size: usize) -> [f64; 5] {
+    let rounds = AT_LEAST.div_ceil(size).max(1);
+    let (count, before) = (size as u64, status("VmRSS"));
+    let ([mut insert, mut known, mut unknown], mut rise) = ([0; 3], 0.0);
+    for round in 0..rounds {
+        let set = Seen::new(round as u64 ^ 0x5eed_5eed_5eed_5eed);
+        assert!(timed(&mut insert, || (0..count).all(|n| set.insert(fingerprint(n)))));
+        // In another order than they came in, each once: the factor has no divisor in common with a power of ten.
+        let mixed = |n| n * 7_368_787 % count;
+        assert!(timed(&mut known, || (0..count).all(|n| set.contains(fingerprint(mixed(n))))));
+        let stranger = |n| fingerprint(n + (1 << 40));
+        assert!(!timed(&mut unknown, || (0..count).any(|n| set.contains(stranger(n)))));
+        assert_eq!(set.len(), count);
+        rise = status("VmHWM") - before;
+    }
+    let each = |time: i64| time as f64 / (size * rounds) as f64;
+    [each(insert), each(known), each(unknown), rise / size as f64, status("VmHWM")]
+}
+
+/// The nth URL. Hosts come in turn, which is the hardest order for memory.
+fn request(n: usize, hosts: usize, template: &Request) -> Request {
+    let host = format!("www.site-{:06}.org", n % hosts);
+    let url = format!("https://{host}/{:03x}/page-{n:08}.html", n % 4093);
+    Request {
+        key: UrlKey::of(&url),
+        url,
+        discovered_from: Some(format!("https://{host}/{:03x}/list", n % 4091)),
+        depth: 2,
+        host,
+        ..template.clone()
+    }
+}
+
+/// Nanoseconds to admit one and to claim one (released hosts counted); peak of memory; most bytes on disk.
+fn backlog(size: usize, hosts: usize) -> [f64; 4] {
+    let rounds = AT_LEAST.div_ceil(size).max(1);
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = Overflow { dir: dir.path().join("scratch"), memory: MEMORY };
+    let template = Request::seed(&canonical("http://h/", None).expect("URL"), "pages");
+    let (mut admit, mut claim, mut disk) = (0, 0, 0);
+    for _ in 0..rounds {
+        let now = Instant::now();
+        let mut backlog = Local::new(now, &settings).expect("a directory");
+        for begin in (0..size).step_by(BATCH) {
+            let batch: Vec<Request> =
+                (begin..size.min(begin + BATCH)).map(|n| request(n, hosts, &template)).collect();
+            timed(&mut admit, || backlog.admit(batch)).expect("disk");
+        }
+        disk = disk.max(backlog.disk_bytes());
+        let mut next: Vec<usize> = (0..hosts).collect();
+        loop {
+            let lent = timed(&mut claim, || backlog.claim(now, LENT.0, LENT.1)).expect("disk");
+            if lent.is_empty() {
+                break;
+            }
+            for lease in &lent {
+                let host: usize = lease.host["www.site-".len()..][..6].parse().expect("its number");
+                for request in &lease.requests {
+                    assert!(request.url.ends_with(&format!("/page-{:08}.html", next[host])), "{request:?}");
+                    next[host] += hosts;
+                }
+            }
+            let spent: Vec<HostLease> =
+                lent.into_iter().map(|lease| HostLease { requests: Vec::new(), ..lease }).collect();
+            timed(&mut claim, || {
+                for lease in spent {
+                    backlog.release(lease, HostState { not_before: now }).expect("disk");
+                }
+            });
+        }
+        assert!(next.iter().all(|n| *n >= size), "some never came back");
+    }
+    let each = |time: i64| time as f64 / (size * rounds) as f64;
+    [each(admit), each(claim), status("VmHWM"), disk as f64]
+}
