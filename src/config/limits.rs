@@ -43,6 +43,8 @@ pub struct Limits {
     pub max_depth: Option<u32>,
     /// Bytes of bodies over the wire after which no new request starts.
     pub max_bytes: Option<Size>,
+    /// Whether what a limit leaves in the queue is asked for by the next run, too.
+    pub keep_queue: bool,
     /// The run stops, resumable, before the disk has less than this free.
     pub min_free_disk: Size,
     /// Pages held in memory at once, in bytes: bodies, and what was read out of them. Above it no new request begins.
@@ -59,6 +61,7 @@ impl Default for Limits {
             max_pages_per_host: None,
             max_depth: None,
             max_bytes: None,
+            keep_queue: false,
             min_free_disk: Size::mib(64),
             memory: Size::mib(48),
             drain: Time::secs(8),

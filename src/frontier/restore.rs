@@ -14,7 +14,9 @@ use crate::model::{Again, Request, UrlKey, Wait};
 impl Frontier {
     /// A request that was queued or leased.
     pub fn restore(&self, request: Request, again: Option<&Again>) -> Result<(), BacklogError> {
-        self.is_new(request.key);
+        if !self.is_new(request.key) {
+            return Ok(());
+        }
         let now = Instant::now().into_std();
         let wall_ms = self.wall_ms(now);
         let mut state = self.state();

@@ -60,7 +60,7 @@ pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop) -> Result<Crawled, RunErr
     let (progress, following) = Following::start(&taken, stop.clone())?;
     let frontier = Arc::new(frontier(&plan, &taken)?);
     let guide = Guide { scope: plan.scope, normalize: plan.normalize, frontier: Arc::clone(&frontier) };
-    let first = if taken.is_resumed() { recall(&guide, &plan.robots, &taken)? } else { Vec::new() };
+    let first = recall(&guide, &plan.robots, &taken)?;
     let Taken { session, journal, tally, .. } = taken;
     let crew = Crew { frontier, guide, first, journal, sinks, progress, tally, session: &session, stop };
     let (frontier, mut closed, tally) = crew.work(plan.working)?;
@@ -94,7 +94,7 @@ fn frontier(plan: &Plan, taken: &Taken) -> Result<Frontier, RunError> {
     })?)
 }
 
-/// Puts back what earlier processes of the run knew. Gives the visits that are known before anything is fetched: of
+/// Puts back what earlier processes of the run knew, or the run before has left. Gives the visits that are known before anything is fetched: of
 /// pages at which the process died more than once while it did nothing else. They are our fault, and stay unparsed.
 fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<Visit>, RunError> {
     let (replay, frontier) = (&taken.replay, &guide.frontier);

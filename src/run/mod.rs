@@ -1,5 +1,6 @@
 //! One run of a job, from the lock to the exit code: start or resume, crawl, publish.
 
+mod carry;
 mod crawl;
 mod directory;
 mod error;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Job;
+use super::carry;
 use super::directory;
 use super::error::RunError;
 use super::exit::Exit;
@@ -139,7 +140,11 @@ impl Publication<'_> {
 
     /// The last step: from here on there is no unfinished run.
     pub fn retire(&self, journal: &Path) -> Result<(), RunError> {
-        directory::remove(journal)?;
+        if self.finish.queued > 0 && self.job.config.limits.keep_queue {
+            carry::leave(&self.session.layout, journal)?;
+        } else {
+            directory::remove(journal)?;
+        }
         directory::remove(&self.session.layout.stdin_spool())?;
         sync_dir(&self.session.layout.journals())?;
         crash::reached("publish.retired");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::carry;
 use super::directory::{self, RunDir};
 use super::error::RunError;
 use super::seal;
@@ -95,6 +96,11 @@ pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<T
         Some(journal) => resume(config, layout, lock, &journal)?,
         None => begin(config, layout, lock, now)?,
     };
+    if taken.replay.finish.is_none()
+        && carry::take_over(&taken.session.layout, &mut taken.journal, config.limits.keep_queue)?
+    {
+        taken.replay = Replay::of(taken.journal.path(), |_| ())?.1;
+    }
     let start = Start { at: format!("{now:.3}"), pid: std::process::id(), boot_id: boot_id() };
     taken.journal.append(&Frame::Start(start))?;
     taken.journal.sync()?;

@@ -120,9 +120,15 @@ impl Frames {
         let mut magic = [0; MAGIC.len()];
         let read = reader.read_exact(&mut magic);
         if read.is_err() || &magic != MAGIC {
+            let is_ours = magic.starts_with(&MAGIC[..6]);
+            let what = if is_ours {
+                "another version of this program wrote it"
+            } else {
+                "it does not begin like a frontier journal"
+            };
             return Err(StoreError::Damaged {
                 path: path.to_owned(),
-                what: "it does not begin like a frontier journal".to_owned(),
+                what: what.to_owned(),
                 hint: "start over with `--fresh`; published runs are not touched",
             });
         }
@@ -221,5 +227,8 @@ mod tests {
         let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
         assert!(error.contains("does not begin like a frontier journal"), "{error}");
         assert!(error.contains("--fresh"), "{error}");
+        std::fs::write(&path, "TRAWLJ01 and more").expect("writes");
+        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        assert!(error.contains("another version"), "{error}");
     }
 }

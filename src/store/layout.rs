@@ -115,6 +115,11 @@ impl Layout {
         self.root.join("queue")
     }
 
+    /// The journal of the run before, which left requests in its queue for the next one.
+    pub fn carried(&self) -> PathBuf {
+        self.root.join("carried")
+    }
+
     /// Where standard input is kept while a run that reads it is unfinished.
     pub fn stdin_spool(&self) -> PathBuf {
         self.root.join("stdin")

@@ -181,3 +181,26 @@ fn max_duration_does_not_wait_for_a_host_that_hangs() {
     assert_eq!((run.records.len(), &run.summary["queued"]), (1, &1.into()));
     gate.open();
 }
+
+#[test]
+fn what_a_limit_leaves_is_asked_for_by_the_next_run_if_wanted() {
+    for keep in [true, false] {
+        let site = site("a.test");
+        let crawl = crawl(&site).set("limits.max_pages", 5).set("limits.keep_queue", keep);
+        let left = limited(&crawl, 3).summary["queued"].as_u64().expect("queued");
+        assert!(left > 0);
+        // The only seed is gone: what comes now was left.
+        let crawl = crawl.set("limits.max_pages", PAGES as i64 * 2);
+        site.serve("//a.test/0", Answer::status(404));
+        let run = crawl.run();
+        if keep {
+            run.expect(0);
+            let dataset = crawl.latest();
+            dataset.verify(dataset.urls());
+            assert!(dataset.records.len() as u64 >= left, "{} of {left}", dataset.records.len());
+            assert!(!crawl.path("store/carried").exists());
+        } else {
+            run.expect(4);
+        }
+    }
+}
