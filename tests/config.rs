@@ -50,6 +50,7 @@ fn a_good_config_says_what_a_run_would_do_and_leaves_nothing_behind() {
         "HOME/config.toml is valid\n\
          job    t\n\
          read   u: URLs of the config (1 seed)\n\
+         obey   robots.txt\n\
          ask    64 at once, one host 2 at once; 1s between two requests to one host\n\
          stop   after 5 pages\n\
          write  records, outcomes to HOME/data/out/t/latest\n\

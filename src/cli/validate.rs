@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::args::{ConfigArgs, Global};
 use super::report::Report;
 use crate::config::{Config, ConfigErrors, Finding, Loaded, Seeds, Survey, Weight, shown, survey};
+use crate::model::ScopeType;
 use crate::run::{self, Exit};
 use crate::source;
 
@@ -106,8 +107,10 @@ fn describe(
         )?;
     }
     for settings in sources {
-        writeln!(out, "read   {}", read(settings, survey))?;
+        writeln!(out, "read   {}{}", read(settings, survey), followed(&loaded.config, settings))?;
     }
+    let robots = if politeness.obey_robots { "obey   robots.txt" } else { "ignore robots.txt" };
+    writeln!(out, "{robots}")?;
     writeln!(
         out,
         "ask    {} at once, one host {} at once; {} between two requests to one host",
@@ -132,6 +135,16 @@ fn describe(
 /// A path as it may be printed.
 fn path(path: &Path) -> String {
     shown(&path.display().to_string())
+}
+
+/// Which links of a source's pages are followed.
+fn followed(config: &Config, settings: &source::Settings) -> String {
+    let own = settings.scope().and_then(|scope| scope.kind);
+    match own.unwrap_or(config.scope.kind) {
+        ScopeType::Page => String::new(),
+        ScopeType::Any => ", and follow all links".to_owned(),
+        kind => format!(", and follow links within its {kind}"),
+    }
 }
 
 /// A source in a line.
