@@ -4,6 +4,7 @@
 //! settled ([`Replay::of`]), then for what is known and was not ([`Replay::known`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 
 use super::error::StoreError;
@@ -23,7 +24,7 @@ pub struct Replay {
     /// How many requests were admitted and not settled.
     pub queued: u64,
     /// Fingerprints of what is settled.
-    pub settled: HashSet<u64>,
+    pub settled: HashSet<u64, BuildHasherDefault<AsItIs>>,
     /// Requests that are to be made again, as they stand now.
     pub again: HashMap<UrlKey, Again>,
     /// Waits that hosts owe.
@@ -38,6 +39,22 @@ pub struct Replay {
     pub idle_starts: u32,
     /// Pages that were parsed alone and never settled, once for each time: what was parsed next when a process died.
     pub suspects: Vec<UrlKey>,
+}
+
+/// Takes a fingerprint, which is a hash already, as it is.
+#[derive(Debug, Default)]
+pub struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 /// A URL of an unfinished run.
