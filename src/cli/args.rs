@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{config, get, list, run, schema, validate, verify};
+use super::{config, explain, get, list, run, schema, status, validate, verify};
 use crate::config::{ConfigErrors, Level, Loaded, load};
 
 /// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
@@ -24,6 +24,10 @@ pub enum Command {
     Run(run::Args),
     /// Check a config and its surroundings, and say what a run would do
     Validate(validate::Args),
+    /// Say what a job is doing, or what its last run came to
+    Status(status::Args),
+    /// Say all that is known of a URL, and why it was or was not fetched
+    Explain(explain::Args),
     /// Print the latest record of a URL
     Get(get::Args),
     /// List every URL that the job has a record of

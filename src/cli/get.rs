@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::args::{ConfigArgs, Global};
 use super::report::{Report, tame_json};
-use crate::model::{Span, UrlError, UrlKey, canonical, canonical_file};
-use crate::run::{Exit, RunDir};
+use crate::model::{Span, UrlKey};
+use crate::run::{self, Exit, RunDir};
 use crate::store::{Found, Lookup};
 
 /// Arguments of `trawl get`.
@@ -27,7 +27,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Ok(loaded) => loaded,
         Err(errors) => return report.error(Exit::InvalidConfig, &errors),
     };
-    let url = match meant(&args.url) {
+    let url = match run::meant(&args.url, &loaded.config.scope.normalize.build()) {
         Ok(url) => url,
         Err(error) => return report.error(Exit::Usage, &format!("`{}`: {error}", args.url)),
     };
@@ -50,20 +50,6 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
             }
             Err(error) => report.error(Exit::Io, &error),
         },
-    }
-}
-
-/// The canonical form of what was typed.
-fn meant(text: &str) -> Result<String, UrlError> {
-    if let Some(path) = text.strip_prefix("file://") {
-        return Ok(format!("file://{path}"));
-    }
-    match canonical(text, None) {
-        Ok(url) => Ok(url.into()),
-        Err(error) => {
-            let path = std::path::absolute(text).ok().filter(|path| path.exists());
-            path.and_then(|path| canonical_file(&path)).map(Into::into).ok_or(error)
-        }
     }
 }
 

@@ -3,11 +3,14 @@
 
 mod args;
 mod config;
+mod explain;
 mod get;
 mod list;
 mod report;
 mod run;
 mod schema;
+mod status;
+mod table;
 mod validate;
 mod verify;
 
@@ -35,6 +38,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(args, &global, &report),
         Command::Validate(args) => validate::run(&args, &global, &report),
         Command::Get(args) => get::run(&args, &global, &report),
+        Command::Status(args) => status::run(&args, &global, &report),
+        Command::Explain(args) => explain::run(&args, &global, &report),
         Command::List(args) => list::run(&args, &global, &report),
         Command::Verify(args) => verify::run(&args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),

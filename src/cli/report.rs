@@ -74,7 +74,7 @@ impl Report {
 }
 
 /// Words that may hold names from outside: what would command the terminal is spelled out.
-fn printable(words: &dyn Display) -> String {
+pub fn printable(words: &dyn Display) -> String {
     let words = words.to_string();
     words.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }

@@ -52,9 +52,7 @@ impl Guide {
     }
 
     fn anchor(&self, request: &Request, url: &Url) {
-        // A local file lies where its links resolve.
-        let base = request.base_url.as_deref().and_then(|base| Url::parse(base).ok());
-        self.scope.anchor(&request.source, base.as_ref().unwrap_or(url));
+        anchor(&self.scope, request, url);
     }
 
     /// Whether a URL that was outside of the scope when it was found lies within it by now.
@@ -128,6 +126,13 @@ impl Guide {
         }
         finds
     }
+}
+
+/// Lets a seed widen what is in scope.
+pub fn anchor(scope: &Scope, request: &Request, url: &Url) {
+    // A local file lies where its links resolve.
+    let base = request.base_url.as_deref().and_then(|base| Url::parse(base).ok());
+    scope.anchor(&request.source, base.as_ref().unwrap_or(url));
 }
 
 /// The refusal of a target that cannot be fetched, named as it was written.

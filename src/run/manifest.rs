@@ -68,7 +68,7 @@ pub struct Entry {
     pub path: String,
     /// Length in bytes.
     pub bytes: u64,
-    /// Lines, or 1 for a file that is one thing.
+    /// Lines, rows of a table without its heading, or 1 for a file that is one thing.
     pub records: u64,
     /// SHA-256 in hex.
     pub sha256: String,

@@ -4,7 +4,7 @@
 //! `Finish` frame, so nothing is crawled again, and what was done is done once more without harm.
 //!
 //! ```text
-//! finish sinks ─► summary, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
+//! finish sinks ─► summary, hosts, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
 //! ```
 
 use std::fs::File;
@@ -18,6 +18,7 @@ use super::carry;
 use super::directory;
 use super::error::RunError;
 use super::exit::Exit;
+use super::hosts::{self, HOSTS};
 use super::log::RUN_LOG;
 use super::manifest::{Entry, FORMAT_VERSION, MANIFEST, Manifest, SUCCESS, Totals};
 use super::start::Session;
@@ -83,10 +84,12 @@ impl Publication<'_> {
         directory::sweep(&dir);
         let text = serde_json::to_string_pretty(summary).unwrap_or_default() + "\n";
         replace_file(&dir.join("summary.json"), text.as_bytes())?;
+        replace_file(&dir.join(HOSTS), &hosts::csv(self.tally))?;
         replace_file(&dir.join("config.toml"), self.job.config_text.as_bytes())?;
         let log = dir.join(RUN_LOG);
         self.job.log.close().map_err(|error| RunError::Io { action: "sync", path: log.clone(), error })?;
         artifacts.push(Artifact { path: "summary.json".into(), records: 1 });
+        artifacts.push(Artifact { path: HOSTS.into(), records: self.tally.hosts.len() as u64 });
         artifacts.push(Artifact { path: "config.toml".into(), records: 1 });
         if log.exists() {
             let lines = File::open(&log).map_or(0, |file| BufReader::new(file).split(b'\n').count());

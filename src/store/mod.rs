@@ -11,6 +11,7 @@
 //! Why not sled alone: the flush of sled 0.34 does not survive a power cut, and a kill while it opens can
 //! leave a database that does not open again.
 
+mod account;
 mod codec;
 mod error;
 mod follower;
@@ -25,6 +26,7 @@ mod merge;
 mod replay;
 mod snapshot;
 
+pub use account::Account;
 pub use error::StoreError;
 pub use follower::{Follower, Progress};
 pub use frame::{Begin, Commit, Finish, Frame, Page, Settle, Start};
