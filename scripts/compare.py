@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Runs trawl over a tree of HTML files, as files and over HTTP, and compares what it says about each page with
-html5lib, which knows nothing of trawl. Prints figures; ends with 1 if anything differs.
+"""Runs trawl over a tree of HTML files, as files, as a list over HTTP, and by links from its index, and compares what
+it says with html5lib, which knows nothing of trawl. Prints figures; ends with 1 if anything differs.
 
-Compared: one record for each file, its title (white space collapsed), its charset by WHATWG name.
+Compared: one record for each file, its title (white space collapsed), its charset by WHATWG name; and which pages the
+links lead to.
 """
 
 import argparse
@@ -25,7 +26,8 @@ HTML = "{http://www.w3.org/1999/xhtml}"
 
 
 def truth(path):
-    """Title and charset of a file as html5lib finds them; the charset only where the page names one."""
+    """Title, charset and addresses of links of a file as html5lib finds them; the charset only where the page names
+    one."""
     body = path.read_bytes()
     parser = html5lib.HTMLParser(html5lib.treebuilders.getTreeBuilder("etree"))
     document = parser.parse(body)
@@ -39,7 +41,8 @@ def truth(path):
         title = " ".join(word for word in text.split(" ") if word) or None
     encoding, certainty = parser.tokenizer.stream.charEncoding
     named = encoding.name if certainty == "certain" or names_charset(body) else None
-    return title, named
+    links = [link.get("href") for name in ("a", "area") for link in document.iter(HTML + name)]
+    return title, named, [link.strip() for link in links if link is not None]
 
 
 def names_charset(body):
@@ -87,6 +90,24 @@ def crawl(trawl, work, source):
     return records, wall, cpu
 
 
+def reachable(root, tree, known):
+    """Every file of the tree to which links lead from its index."""
+    found, missing, todo = set(), set(), [root + "index.html"]
+    while todo:
+        url = todo.pop()
+        if url in found or url in missing or not url.startswith(root):
+            continue
+        path = tree / urllib.parse.unquote(urllib.parse.urlsplit(url).path).lstrip("/")
+        path = path / "index.html" if path.is_dir() else path
+        if not path.is_file():
+            missing.add(url)
+            continue
+        found.add(url)
+        _, _, links = known.get(path, (None, None, []))
+        todo += [urllib.parse.urldefrag(urllib.parse.urljoin(url, link))[0] for link in links]
+    return found
+
+
 def compare(way, records, expected, figures):
     """Prints what differs between records and html5lib, by URL. Gives the number of differences."""
     wall, cpu = figures
@@ -94,7 +115,7 @@ def compare(way, records, expected, figures):
     seen = {}
     for record in records:
         seen[record["url"]] = seen.get(record["url"], 0) + 1
-    for url, (title, charset) in expected.items():
+    for url in expected:
         if seen.get(url, 0) != 1:
             wrong.append(f"{url}: {seen.get(url, 0)} records")
     titles = charsets = unnamed = 0
@@ -102,7 +123,7 @@ def compare(way, records, expected, figures):
         if record["url"] not in expected:
             wrong.append(f"{record['url']}: nobody asked for that")
             continue
-        title, charset = expected[record["url"]]
+        title, charset, _ = expected[record["url"]]
         if record["title"] == title:
             titles += 1
         else:
@@ -151,6 +172,15 @@ def main():
         source = f"id = 'list'\ntype = 'list'\npath = '{listed}'"
         records, *figures = crawl(trawl, work / "web", source)
         wrong += compare("over HTTP", records, urls, figures)
+
+        expected = reachable(root, tree, known)
+        source = f"id = 'site'\ntype = 'urls'\nurls = ['{root}index.html']\nscope = {{ type = 'host' }}"
+        records, wall, cpu = crawl(trawl, work / "links", source)
+        got = {record["url"] for record in records}
+        print(f"by links: {len(expected)} reachable, {len(got)} records, {wall:.2f} s, {cpu:.2f} CPU s")
+        for url in sorted(got ^ expected)[:20]:
+            print(f"  {url}: only {'trawl' if url in got else 'html5lib'} came there")
+        wrong += len(got ^ expected)
         server.shutdown()
     sys.exit(1 if wrong else 0)
 

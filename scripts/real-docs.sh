@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Holds titles and charsets of a documentation tree that nobody here wrote against html5lib: once read as local
-# files, once from a loopback web server as a list of URLs.
+# files, once from a loopback web server as a list of URLs, and once by following links from the index.
 #
 # usage: scripts/real-docs.sh [DIRECTORY]
 # Without a directory it takes the HTML of Debian's python3-doc, and installs that where it may. The Python packages

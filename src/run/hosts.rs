@@ -156,7 +156,9 @@ mod tests {
 
     fn lines(settles: &[Settle]) -> Vec<String> {
         let mut tally = Tally::default();
-        settles.iter().for_each(|settle| tally.count(settle));
+        for settle in settles {
+            tally.count(settle);
+        }
         let text = String::from_utf8(csv(&tally)).expect("text");
         assert!(text.ends_with("\r\n"));
         text.split_terminator("\r\n").skip(1).map(str::to_owned).collect()
