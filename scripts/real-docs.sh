@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds titles and charsets of a documentation tree that nobody here wrote against html5lib: once read as local
+# Holds titles, charsets and links of a documentation tree that nobody here wrote against html5lib: once read as local
 # files, once from a loopback web server as a list of URLs, and once by following links from the index.
 #
 # usage: scripts/real-docs.sh [DIRECTORY]
