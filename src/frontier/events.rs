@@ -64,7 +64,7 @@ impl<B: Backlog> Front<B> {
             self.gates.unasked(is_https, &host);
             return self.take_turn(&host, None);
         }
-        self.gates.put_back(&request.host, &request, request.attempt == 0);
+        self.gates.put_back(&request.host, &request, request.tries.is_empty());
         self.buffered += 1;
         self.urge(request, now)
     }

@@ -156,12 +156,12 @@ impl<B: Backlog> Front<B> {
                 if let Some(active) = self.hosts.get_mut(host) {
                     active.clock.start(request.key, now);
                 }
-                self.gates.leased(host, &request, request.attempt == 0);
+                self.gates.leased(host, &request, request.tries.is_empty());
                 Turn::Go(request)
             }
             Gate::Refuse(ending) => {
                 let Some(request) = self.pop(host) else { return Ok(None) };
-                self.gates.leased(host, &request, request.attempt == 0);
+                self.gates.leased(host, &request, request.tries.is_empty());
                 Turn::Refuse(request, ending)
             }
         };

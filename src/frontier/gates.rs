@@ -187,7 +187,8 @@ impl Gates {
         *self.origins.entry(Arc::clone(host)).or_default().of(is_https) = Some(origin);
     }
 
-    /// A request has been leased; `anew` unless it is a retry, which never stopped being under way.
+    /// A request has been leased; `anew` unless it was tried before, counted as an attempt or not: then it never stopped
+    /// being under way.
     pub fn leased(&mut self, host: &Arc<str>, request: &Request, anew: bool) {
         if let Some(budget) = self.budget.as_mut().filter(|_| request.role == Role::Page) {
             budget.hosts.entry(Arc::clone(host)).or_default().taken += 1;

@@ -25,5 +25,6 @@ mod retries;
 mod robots;
 mod robots_trouble;
 mod scope;
+mod standstill;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,32 @@
+//! Runs that once came to a standstill or could have: whatever a host waits for must come, or the wait must end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::support::{Answer, Crawl, Site};
+
+/// A page of a chain: `/0` leads to `/1`, and so on.
+fn chain(path: &str) -> Answer {
+    let number: usize = path[1..].parse().unwrap_or(0);
+    Answer::links(path, [format!("/{}", number + 1)])
+}
+
+#[test]
+fn a_connection_that_had_grown_stale_holds_up_no_deeper_level() {
+    let site = Site::new();
+    let asked = AtomicUsize::new(0);
+    site.serve("/robots.txt", Answer::text(""));
+    // The first page comes over the connection of robots.txt, which is reset: that says nothing of the host.
+    site.otherwise(move |seen| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::reset(),
+        _ => chain(&seen.path),
+    });
+    let crawl = Crawl::web(["a.test"])
+        .seeds([site.at("a.test", "/0")])
+        .set("scope.type", "host")
+        .set("politeness.host_concurrency", 1)
+        .set("limits.max_depth", 3);
+    crawl.run().expect(0);
+    let run = crawl.verify_exact((0..5).map(|n| site.at("a.test", &format!("/{n}"))));
+    assert_eq!(run.ended("ok").len(), 4);
+}
