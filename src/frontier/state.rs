@@ -74,7 +74,8 @@ impl State {
     pub fn is_done(&self, max_pages: Option<u64>) -> bool {
         let spent = max_pages.is_some_and(|max| self.pages >= max);
         let (waits, all_known) = (self.front.queued() > 0, self.sources_done);
-        let idle = self.leased == 0 && self.asked == 0 && !self.front.is_asking();
+        // Once the budget is spent nobody goes any more whom a robots.txt would be for, nor does that itself.
+        let idle = self.leased == 0 && self.asked == 0 && (spent || !self.front.is_asking());
         // A spent budget ends the run once it is known whether it left anything out.
         idle && if waits { spent } else { all_known }
     }

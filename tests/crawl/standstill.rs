@@ -30,3 +30,17 @@ fn a_connection_that_had_grown_stale_holds_up_no_deeper_level() {
     let run = crawl.verify_exact((0..5).map(|n| site.at("a.test", &format!("/{n}"))));
     assert_eq!(run.ended("ok").len(), 4);
 }
+
+#[test]
+fn a_spent_budget_waits_for_no_robots_txt() {
+    let site = Site::new();
+    site.otherwise(|seen| Answer::page(&seen.path)).serve("/robots.txt", Answer::text(""));
+    // It is redirected when the one page is long there.
+    let late = Answer::redirect(302, "/rules.txt").after(Duration::from_millis(500));
+    site.serve("//slow.test/robots.txt", late);
+    let urls = [site.at("quick.test", "/1"), site.at("slow.test", "/1")];
+    let crawl = Crawl::web(["quick.test", "slow.test"]).seeds(&urls).set("limits.max_pages", 1);
+    crawl.run().expect(3);
+    let run = crawl.verify_exact([&urls[0]]);
+    assert_eq!(run.summary["queued"], 1);
+}
