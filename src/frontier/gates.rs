@@ -140,7 +140,11 @@ impl Gates {
             origin.asked();
             return Gate::Ask(Box::new(Request::robots(request.is_https(), host, &request.source)));
         }
-        match (origin.judge(&url), asking) {
+        let judged = origin.judge(&url);
+        if judged.is_some() {
+            origin.used();
+        }
+        match (judged, asking) {
             (Some(Judged::Refused(ending)), _) => return Gate::Refuse(ending),
             (Some(Judged::Allowed), _) => {}
             (None, Ask::NotBefore(at)) => return Gate::Wait(Some(at)),

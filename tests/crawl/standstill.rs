@@ -44,3 +44,18 @@ fn a_spent_budget_waits_for_no_robots_txt() {
     let run = crawl.verify_exact([&urls[0]]);
     assert_eq!(run.summary["queued"], 1);
 }
+
+#[test]
+fn rules_that_are_older_than_the_delay_still_let_a_page_through() {
+    let site = Site::new();
+    site.otherwise(|seen| Answer::page(&seen.path)).serve("/robots.txt", Answer::text(""));
+    let urls: Vec<String> = (0..3).map(|n| site.at("a.test", &format!("/{n}"))).collect();
+    let crawl = Crawl::web(["a.test"])
+        .seeds(&urls)
+        .set("politeness.host_concurrency", 1)
+        .set("politeness.host_delay", "300ms")
+        .set("politeness.robots_lifetime", "100ms");
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
+    assert!(site.hits_of("/robots.txt") <= 3, "asked {} times", site.hits_of("/robots.txt"));
+}

@@ -115,6 +115,9 @@ pub struct OriginRobots {
     /// How often there was trouble since the last answer; 0 once it is given up.
     troubles: u32,
     under_way: bool,
+    /// Whether no page was judged since the last answer. One must be, however short the lifetime: else an origin whose
+    /// delay is longer than that would be asked for its robots.txt for ever and for nothing else.
+    is_unused: bool,
 }
 
 /// What an answer stands for.
@@ -135,6 +138,7 @@ impl OriginRobots {
     pub fn needs_asking(&self, now: Instant) -> Ask {
         match self.ask_at {
             _ if self.under_way => Ask::No,
+            _ if self.is_unused && self.known.is_some() => Ask::No,
             Some(at) if at > now && self.troubles > 0 => Ask::NotBefore(at),
             Some(at) if at > now => Ask::No,
             _ => Ask::Now,
@@ -168,12 +172,18 @@ impl OriginRobots {
             Heard::Trouble { known, .. } => (Some(known).filter(|_| self.robots().is_none()), None),
         };
         self.troubles = 0;
+        self.is_unused = true;
         self.ask_at = Some(later(now, policy.lifetime));
         let is_new = known.is_some();
         if is_new {
             (self.known, self.status) = (known, status);
         }
         is_new
+    }
+
+    /// A page was judged by what is known.
+    pub fn used(&mut self) {
+        self.is_unused = false;
     }
 
     /// What follows for a page of this origin; `None` as long as nothing is known: then it waits.
