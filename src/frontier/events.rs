@@ -70,9 +70,12 @@ impl<B: Backlog> Front<B> {
     }
 
     /// A request that was handed out is made again, not before `due`.
-    pub fn put_off(&mut self, request: Request, due: Instant) {
+    pub fn put_off(&mut self, request: Request, due: Instant) -> Result<(), BacklogError> {
         self.gates.put_back(&request.host, &request, false);
+        // Its place in the budget of its host is free for others until then.
+        let waiting = self.take_turn(&request.host, None);
         self.later.put(due, request);
+        waiting
     }
 
     /// The same for one that an earlier process had put off.

@@ -428,7 +428,7 @@ mod tests {
         let mut first = go(&mut front, now).expect("ready");
         end(&mut front, &first, now);
         first.attempt = 1;
-        front.put_off(first, now + second);
+        front.put_off(first, now + second).expect("in memory");
         assert_eq!(front.queued(), 2);
         let second_page = go(&mut front, now).expect("the next page does not wait");
         assert_eq!(second_page.url, "http://h0/1");

@@ -33,7 +33,8 @@ impl Frontier {
         }
         let again = Again { request: request.clone(), wait: Wait::from(wall_ms, millis(wait)) };
         state.pending.again.push(again);
-        state.front.put_off(request, now + wait);
+        let put_off = state.front.put_off(request, now + wait);
+        state.note(put_off);
         drop(state);
         self.moved.notify_one();
     }

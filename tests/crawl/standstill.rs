@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::crawl::table;
 use crate::support::{Answer, Crawl, Site};
 
 /// A page of a chain: `/0` leads to `/1`, and so on.
@@ -58,4 +59,24 @@ fn rules_that_are_older_than_the_delay_still_let_a_page_through() {
     crawl.run().expect(0);
     crawl.verify_exact(&urls);
     assert!(site.hits_of("/robots.txt") <= 3, "asked {} times", site.hits_of("/robots.txt"));
+}
+
+#[test]
+fn a_retry_that_waits_leaves_its_place_in_the_budget_to_others() {
+    let site = Site::new();
+    let asked = AtomicUsize::new(0);
+    site.otherwise(|seen| Answer::page(&seen.path)).serve("/robots.txt", Answer::text(""));
+    site.serve_with("/bad", move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Answer::status(500),
+        _ => Answer::page("Bad"),
+    });
+    let urls = ["/bad", "/1"].map(|path| site.at("a.test", path));
+    let crawl = Crawl::web(["a.test"])
+        .seeds(&urls)
+        .set("limits.max_pages_per_host", 1)
+        .set("retry.backoff", table("initial = '3s'\nmax = '3s'\njitter = 0.0"));
+    crawl.run().expect(0);
+    let run = crawl.verify_exact(&urls);
+    run.ends(&urls[1], "ok", None);
+    run.ends(&urls[0], "skipped_budget", None);
 }
