@@ -137,8 +137,9 @@ impl<B: Backlog> Front<B> {
         let Some(active) = self.hosts.get_mut(host) else { return Ok(None) };
         let Some(request) = active.urgent.front().or(active.buffer.front()) else { return Ok(None) };
         let gate = match self.given_up.get(host) {
-            Some(ending) if request.role != Role::Robots => Gate::Refuse(ending.clone()),
-            _ => self.gates.ask(host, request, now),
+            // Nor does a robots.txt go there that has moved from another host.
+            Some(ending) => Gate::Refuse(ending.clone()),
+            None => self.gates.ask(host, request, now),
         };
         let turn = match gate {
             Gate::Wait(at) => {

@@ -160,6 +160,12 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let (request, result, mut held) = match hop {
         Hop::PutBack(request) => return vec![Flow::PutBack(request)],
         Hop::PutOff(request, again) => return vec![Flow::PutOff(request, again)],
+        Hop::Refused(request, ending) if request.role == Role::Robots => {
+            let why = ending.reason.unwrap_or_default();
+            let failure = Failure::new(crate::model::Stage::Connect, ending.outcome, why);
+            robots::answered(&tools, request, Err(failure)).await;
+            return Vec::new();
+        }
         Hop::Refused(request, ending) => return vec![settled(Visit::refused(request, ending), None)],
         Hop::Done(request, result, held) => (request, *result, held),
     };

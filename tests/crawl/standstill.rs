@@ -80,3 +80,33 @@ fn a_retry_that_waits_leaves_its_place_in_the_budget_to_others() {
     run.ends(&urls[1], "ok", None);
     run.ends(&urls[0], "skipped_budget", None);
 }
+
+#[test]
+fn a_robots_txt_that_moved_to_a_host_that_is_given_up_ends() {
+    let site = Site::new();
+    site.otherwise(|seen| match (seen.host.as_str(), seen.path.as_str()) {
+        ("ill.test", _) => Answer::reset(),
+        (_, "/robots.txt") => Answer::text(""),
+        _ => Answer::page(&seen.path).header("connection", "close"),
+    });
+    let moved = Answer::redirect(302, &site.at("ill.test", "/robots.txt"));
+    for n in 0..8 {
+        site.serve(&format!("//h{n}.test/robots.txt"), moved.clone().after(Duration::from_millis(1500)));
+    }
+    let mut urls: Vec<String> = (0..8).map(|n| site.at(&format!("h{n}.test"), "/1")).collect();
+    urls.extend((0..20).map(|n| site.at("ill.test", &format!("/{n}"))));
+    urls.push(site.at("well.test", "/1"));
+    let hosts = (0..8).map(|n| format!("h{n}.test")).chain(["ill.test".into(), "well.test".into()]);
+    let crawl = Crawl::web(hosts)
+        .seeds(&urls)
+        .set("politeness.host_concurrency", 1)
+        .set("politeness.robots_on_5xx", "allow")
+        .set("retry.host_failures", 2)
+        .set("retry.host_pause", "20ms")
+        .set("retry.host_probes", 1);
+    crawl.run().expect(0);
+    let run = crawl.verify_exact(&urls);
+    let asked = site.see(|view| view.paths("ill.test").len());
+    assert!(asked <= 5, "a host that was given up was asked {asked} times");
+    assert!(urls[..8].iter().all(|url| run.outcome(url) == "ok"), "{:?}", run.outcomes);
+}
