@@ -17,6 +17,8 @@ use crate::model::{Ending, Request, Role};
 /// Requests of a host that are taken from the backlog at once, while there are few hosts and while there are many.
 const BUFFER: usize = 16;
 const SMALL_BUFFER: usize = 4;
+/// Clocks of hosts that are not active are looked through no sooner than there are so many.
+const RESTED: usize = 4096;
 
 /// A host that is being asked.
 #[derive(Debug)]
@@ -60,8 +62,10 @@ pub struct Front<B> {
     /// Whether a request may go.
     pub gates: Gates,
     pub(super) hosts: HashMap<Arc<str>, Active>,
-    /// Clocks of hosts that are not active and have something to remember.
+    /// Clocks of hosts that are not active and were asked lately, or have more to remember.
     pub(super) rested: HashMap<Arc<str>, HostClock>,
+    /// So many of them that it is time to look which have nothing to remember any more.
+    crowded: usize,
     /// Hosts with something to ask for and room to ask, by time, then by turn.
     order: BinaryHeap<Reverse<(Instant, u64, Arc<str>)>>,
     turn: u64,
@@ -91,6 +95,7 @@ impl<B: Backlog> Front<B> {
             gates,
             hosts: HashMap::new(),
             rested: HashMap::new(),
+            crowded: RESTED,
             order: BinaryHeap::new(),
             turn: 0,
             later: Later::default(),
@@ -237,7 +242,8 @@ impl<B: Backlog> Front<B> {
 
     /// The clock of a host that becomes active.
     pub(super) fn clock(&mut self, host: &Arc<str>, not_before: Instant) -> HostClock {
-        if let Some(clock) = self.rested.remove(host) {
+        if let Some(mut clock) = self.rested.remove(host) {
+            clock.set_crawl_delay(self.gates.crawl_delay(host));
             return clock;
         }
         let mut clock = HostClock::new(self.rules.of(host), not_before);
@@ -250,6 +256,10 @@ impl<B: Backlog> Front<B> {
 
     /// Borrows hosts from the backlog while there is a place for them.
     fn activate(&mut self, now: Instant) -> Result<(), BacklogError> {
+        if self.rested.len() >= self.crowded {
+            self.rested.retain(|_, clock| !clock.is_plain() || clock.not_before() > now);
+            self.crowded = (self.rested.len() * 2).max(RESTED);
+        }
         let is_ready = self.order.peek().is_some_and(|Reverse((at, _, _))| *at <= now);
         if self.hosts.len() >= self.max_hosts && !is_ready {
             self.release_waiting(now)?;
@@ -304,9 +314,8 @@ impl<B: Backlog> Front<B> {
         let Some((host, active)) = self.hosts.remove_entry(host) else { return Ok(()) };
         let Active { buffer, clock, is_lent, .. } = active;
         let not_before = clock.not_before();
-        if !clock.is_plain() || !is_lent {
-            self.rested.insert(Arc::clone(&host), clock);
-        }
+        // Also for one that has nothing else to remember: a retry comes back past the backlog, and owes the delay, too.
+        self.rested.insert(Arc::clone(&host), clock);
         self.buffered -= buffer.len() as u64;
         if is_lent {
             let lease = HostLease { host, requests: buffer.into(), not_before };

@@ -221,3 +221,28 @@ fn a_host_that_answers_slowly_is_asked_less_often() {
     let last = *site.see(|view| view.gaps("a.test")).last().expect("gaps");
     assert!(last >= Duration::from_millis(400), "{last:?}");
 }
+
+#[test]
+fn before_the_retry_of_a_page_that_was_the_last_of_its_host() {
+    let site = pages();
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    site.serve_with("/bad", move |_| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 | 1 => Answer::status(500),
+        _ => Answer::page("Well"),
+    });
+    // The next try would be due after some milliseconds, when the host has nothing else to remember it by.
+    patient(&site, &["/bad"]).run().expect(0);
+    never_closer(&site, 4);
+}
+
+#[test]
+fn before_the_robots_txt_of_another_host_that_moved_here() {
+    let site = pages();
+    let moved = Answer::redirect(302, &site.at("a.test", "/rules.txt")).after(Duration::from_millis(220));
+    site.serve("//b.test/robots.txt", moved).serve("/rules.txt", Answer::text(""));
+    let crawl = patient(&site, &["/1"]).set("politeness.obey_robots", true);
+    let crawl = crawl.source(&format!("id = 'b'\ntype = 'urls'\nurls = ['{}']", site.at("b.test", "/1")));
+    let hosts = crate::support::crawl::table("'a.test' = ['127.0.0.1']\n'b.test' = ['127.0.0.1']");
+    crawl.set("http.resolve", hosts).run().expect(0);
+    never_closer(&site, 3);
+}
