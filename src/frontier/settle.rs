@@ -119,6 +119,7 @@ impl Frontier {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// In whole milliseconds; what no number holds is the largest.
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -19,8 +19,9 @@ use super::overflow::Overflow;
 use super::politeness::Rules;
 use super::seen::Seen;
 use super::slot::Slot;
+use super::settle::millis;
 use super::state::State;
-use crate::model::{Changes, Ending, Lease, Request, Role, UrlKey};
+use crate::model::{Changes, Ending, HostWait, Lease, Request, Role, UrlKey, Wait};
 
 /// Requests that wait, above which sources pour no further.
 const HIGH_WATER: u64 = 4_000_000;
@@ -166,9 +167,15 @@ impl Frontier {
         report: Report,
         failure: Option<Ending>,
     ) {
+        let now = now.into_std();
         let mut state = self.state();
         state.in_flight -= 1;
-        let ended = state.front.ended(host, key, now.into_std(), report, failure);
+        if let Report::Answered { retry_after: Some(wait), .. } = report {
+            // Owed whatever becomes of the request, and by the next process, too.
+            let wait = Wait::from(self.wall_ms(now), millis(wait));
+            state.pending.waits.push(HostWait { host: host.to_owned(), wait });
+        }
+        let ended = state.front.ended(host, key, now, report, failure);
         state.note(ended);
         drop(state);
         self.moved.notify_one();
@@ -227,6 +234,11 @@ impl Frontier {
     /// Whether so much was admitted that a frame should take it, even if nothing is settled.
     pub fn is_pending(&self) -> bool {
         self.state().pending.admitted.len() >= PENDING
+    }
+
+    /// Whether something is owed that should not have to wait for the next page to become durable: the wait of a host.
+    pub fn owes(&self) -> bool {
+        !self.state().pending.waits.is_empty()
     }
 
     /// No source will admit anything more.

@@ -151,7 +151,8 @@ fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Done>> {
         }
         Flow::PutOff(request, again) => {
             frontier.put_off(request, again.wait, again.host_wait);
-            None
+            // The try and what the host is owed should survive, even if nothing else is settled for a long time.
+            Some(None)
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::answers::{self, Verdict};
-use super::visit::Tools;
+use super::visit::{Flow, Tools};
 use crate::fetch;
 use crate::frontier::{Answer, Robots};
 use crate::model::{Failure, Fetched, Outcome, Request, RobotsNote, Role, canonical, host_key};
@@ -16,8 +16,14 @@ const MAX_UNPACKED: u64 = 16 << 20;
 /// So much of a robots.txt is kept.
 const KEPT: usize = 500 << 10;
 
-/// Tells the frontier what a request for robots.txt came to.
-pub async fn answered(tools: &Tools, request: Request, result: Result<Fetched, Failure>) {
+/// Tells the frontier what a request for robots.txt came to. It is settled by no frame, so one is asked for if its
+/// host wants to be left alone.
+pub async fn answered(tools: &Tools, request: Request, result: Result<Fetched, Failure>) -> Vec<Flow> {
+    heard(tools, request, result).await;
+    if tools.frontier.owes() { vec![Flow::Flush] } else { Vec::new() }
+}
+
+async fn heard(tools: &Tools, request: Request, result: Result<Fetched, Failure>) {
     let fetched = match result {
         Ok(fetched) => fetched,
         Err(failure) => return tell(tools, &request, failed(&request, failure), None),

@@ -163,15 +163,13 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         Hop::Refused(request, ending) if request.role == Role::Robots => {
             let why = ending.reason.unwrap_or_default();
             let failure = Failure::new(crate::model::Stage::Connect, ending.outcome, why);
-            robots::answered(&tools, request, Err(failure)).await;
-            return Vec::new();
+            return robots::answered(&tools, request, Err(failure)).await;
         }
         Hop::Refused(request, ending) => return vec![settled(Visit::refused(request, ending), None)],
         Hop::Done(request, result, held) => (request, *result, held),
     };
     if request.role == Role::Robots {
-        robots::answered(&tools, request, result.map_err(|(failure, _)| failure)).await;
-        return Vec::new();
+        return robots::answered(&tools, request, result.map_err(|(failure, _)| failure)).await;
     }
     let fetched = match result {
         Err((failure, began)) => {

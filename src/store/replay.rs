@@ -95,7 +95,13 @@ impl Replay {
         let changes = commit.changes;
         self.queued += changes.admitted.len() as u64;
         self.again.extend(changes.again.into_iter().map(|again| (again.request.key, again)));
-        self.waits.extend(changes.waits.into_iter().map(|HostWait { host, wait }| (host, wait)));
+        for HostWait { host, wait } in changes.waits {
+            // Of several the one that ends last: a short one does not take a long one back.
+            let owed = self.waits.entry(host).or_insert(wait);
+            if wait.until_ms > owed.until_ms {
+                *owed = wait;
+            }
+        }
         self.robots.extend(changes.robots.into_iter().map(|note| (note.origin.clone(), note)));
         if !self.suspects.is_empty() {
             // Others may be settled between two deaths of the page that kills: only itself clears its name.

@@ -213,3 +213,38 @@ fn a_sitemap_is_read_on_after_a_kill() {
         site.forget();
     }
 }
+
+/// Kills a run while its only host owes the wait of four seconds that `busy` answered, and takes it up again. Gives
+/// the time between that answer's request and the next.
+fn owed_over_a_kill(busy: &str, retries: i64) -> Duration {
+    let site = Site::new();
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    site.otherwise(|seen| Answer::page(&seen.path)).serve("/robots.txt", Answer::text(""));
+    site.serve_with(busy, move |_| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        0 => Answer::status(503).header("retry-after", "4"),
+        _ => Answer::text(""),
+    });
+    let urls = ["/0", "/1"].map(|path| site.at("a.test", path));
+    let crawl = Crawl::web(["a.test"])
+        .seeds(&urls)
+        .set("retry.max_retries", retries)
+        .set("politeness.host_concurrency", 1)
+        .set("checkpoint.every", "50ms");
+    let running = crawl.spawn();
+    site.wait_until("the busy answer", |view| view.hits_of(busy) == 1 && view.in_flight == 0);
+    // Nothing more is asked for now; what is owed has half a second to become durable.
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(running.kill9().was_killed());
+    crawl.run().expect(0);
+    let arrivals = site.see(|view| view.arrivals("a.test"));
+    let told = arrivals.iter().position(|seen| seen.path == busy).expect("it was asked");
+    arrivals[told + 1].at.duration_since(arrivals[told].at)
+}
+
+#[test]
+fn a_wait_is_owed_though_nothing_else_happened_before_the_kill() {
+    for (busy, retries) in [("/0", 2), ("/0", 0), ("/robots.txt", 2)] {
+        let next = owed_over_a_kill(busy, retries);
+        assert!(next >= Duration::from_secs(4), "{busy}, {retries} retries: asked again after {next:?}");
+    }
+}
