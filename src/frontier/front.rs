@@ -17,6 +17,8 @@ use crate::model::{Ending, Request, Role};
 /// Requests of a host that are taken from the backlog at once, while there are few hosts and while there are many.
 const BUFFER: usize = 16;
 const SMALL_BUFFER: usize = 4;
+/// The most that a buffer holds when requests come in that go before those in it.
+const FULL_BUFFER: usize = 64;
 /// Clocks of hosts that are not active are looked through no sooner than there are so many.
 const RESTED: usize = 4096;
 
@@ -108,9 +110,25 @@ impl<B: Backlog> Front<B> {
         }
     }
 
-    /// Takes a request in.
+    /// Takes a request in. One that is nearer than what is taken out of the backlog already goes before that: where a
+    /// redirect leads is as near as the redirect, and deeper pages may be waiting for it.
     pub fn admit(&mut self, request: Request) -> Result<(), BacklogError> {
-        self.backlog.admit(vec![request])
+        let active = self.hosts.get_mut(request.host.as_str());
+        let nearer = |active: &&mut Active| {
+            active.buffer.back().is_some_and(|last| request.priority < last.priority)
+        };
+        let Some(active) = active.filter(nearer) else { return self.backlog.admit(vec![request]) };
+        let host = request.host.clone();
+        let at = active.buffer.partition_point(|other| other.priority <= request.priority);
+        active.buffer.insert(at, request);
+        self.buffered += 1;
+        if active.buffer.len() > FULL_BUFFER
+            && let Some(last) = active.buffer.pop_back()
+        {
+            self.buffered -= 1;
+            self.backlog.admit(vec![last])?;
+        }
+        self.take_turn(&host, None)
     }
 
     /// A request whose turn it is at `now`. One that goes counts as on its way until [`Front::ended`].

@@ -93,3 +93,26 @@ fn a_redirect_is_no_step() {
     assert_eq!(run.record(&urls[2])["depth"], 1);
     run.ends(&urls[4], "skipped_depth", None);
 }
+
+/// The target of a redirect is as near as what redirects to it, and what it leads to is nearer than by the long way.
+#[test]
+fn a_slow_redirect_is_the_short_way() {
+    let site = Site::new();
+    site.otherwise(|seen| Answer::page(&seen.path)).serve("/robots.txt", Answer::text(""));
+    site.serve("/0", Answer::links("0", ["/r", "/1"])).serve("/1", Answer::links("1", ["/2"]));
+    site.serve("/2", Answer::links("2", ["/x"])).serve("/x", Answer::links("x", ["/y"]));
+    let slow = Duration::from_millis(300);
+    site.serve("/r", Answer::redirect(302, "/q").after(slow)).serve("/q", Answer::links("q", ["/x"]).after(slow));
+    site.serve("/y", Answer::links("y", ["/z"]));
+    let crawl = Crawl::web([HOST])
+        .seeds([site.at(HOST, "/0")])
+        .set("scope.type", "host")
+        .set("politeness.host_concurrency", 2)
+        .set("limits.max_depth", 3);
+    crawl.run().expect(0);
+    let urls = ["/0", "/r", "/1", "/2", "/q", "/x", "/y", "/z"].map(|path| site.at(HOST, path));
+    let run = crawl.verify_exact(&urls);
+    assert_eq!(run.record(&site.at(HOST, "/x"))["depth"], 2);
+    assert_eq!(run.record(&site.at(HOST, "/y"))["depth"], 3);
+    run.ends(&site.at(HOST, "/z"), "skipped_depth", None);
+}
