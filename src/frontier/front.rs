@@ -114,9 +114,8 @@ impl<B: Backlog> Front<B> {
     /// redirect leads is as near as the redirect, and deeper pages may be waiting for it.
     pub fn admit(&mut self, request: Request) -> Result<(), BacklogError> {
         let active = self.hosts.get_mut(request.host.as_str());
-        let nearer = |active: &&mut Active| {
-            active.buffer.back().is_some_and(|last| request.priority < last.priority)
-        };
+        let nearer =
+            |active: &&mut Active| active.buffer.back().is_some_and(|last| request.priority < last.priority);
         let Some(active) = active.filter(nearer) else { return self.backlog.admit(vec![request]) };
         let host = request.host.clone();
         let at = active.buffer.partition_point(|other| other.priority <= request.priority);

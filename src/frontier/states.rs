@@ -18,8 +18,8 @@ use super::local::Local;
 use super::overflow::Overflow;
 use super::politeness::Rules;
 use super::seen::Seen;
-use super::slot::Slot;
 use super::settle::millis;
+use super::slot::Slot;
 use super::state::State;
 use crate::model::{Changes, Ending, HostWait, Lease, Request, Role, UrlKey, Wait};
 

@@ -102,7 +102,8 @@ fn a_slow_redirect_is_the_short_way() {
     site.serve("/0", Answer::links("0", ["/r", "/1"])).serve("/1", Answer::links("1", ["/2"]));
     site.serve("/2", Answer::links("2", ["/x"])).serve("/x", Answer::links("x", ["/y"]));
     let slow = Duration::from_millis(300);
-    site.serve("/r", Answer::redirect(302, "/q").after(slow)).serve("/q", Answer::links("q", ["/x"]).after(slow));
+    site.serve("/r", Answer::redirect(302, "/q").after(slow))
+        .serve("/q", Answer::links("q", ["/x"]).after(slow));
     site.serve("/y", Answer::links("y", ["/z"]));
     let crawl = Crawl::web([HOST])
         .seeds([site.at(HOST, "/0")])
