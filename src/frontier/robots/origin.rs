@@ -313,6 +313,8 @@ mod tests {
         assert_eq!(origin.sitemaps(), ["/s.xml"]);
         assert_eq!(origin.needs_asking(start + 23 * HOUR), Ask::No);
         let expired = start + 24 * HOUR;
+        assert_eq!(origin.needs_asking(expired), Ask::No, "not before they were of use to a page");
+        origin.used();
         assert_eq!(origin.needs_asking(expired), Ask::Now);
         assert!(judged(&origin, "/x").starts_with("skipped_robots"), "the old rules hold meanwhile");
         origin.asked();
@@ -358,6 +360,7 @@ mod tests {
                 assert!(origin.answered(now, answer.clone(), &policy(OnError::Defer)));
             }
             assert_eq!(judged(&origin, "/"), end, "{answer:?}");
+            origin.used();
             assert_eq!(origin.needs_asking(now), Ask::No);
             assert_eq!(origin.needs_asking(now + 24 * HOUR), Ask::Now);
         }
@@ -376,6 +379,7 @@ mod tests {
         assert!(origin.answered(now, body(""), &policy));
         assert_eq!((origin.needs_asking(now), judged(&origin, "/").as_str()), (Ask::No, "allowed"));
         // The next trouble is counted anew.
+        origin.used();
         origin.answered(now, failed(Outcome::Timeout), &policy);
         assert_eq!(origin.needs_asking(now), after(10));
     }
