@@ -10,7 +10,8 @@ use std::fs;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use trawl::model::{Outcome, OutcomeLine, Record, SCHEMA_VERSION};
-use trawl::run::Exit;
+use trawl::run::hosts::COLUMNS;
+use trawl::run::{Exit, HostStatus, Status};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
 
@@ -61,6 +62,24 @@ fn reference() -> String {
     for outcome in Outcome::ALL {
         let _ = writeln!(text, "| `{}` | {} |", outcome.name(), outcome.about());
     }
+    text.push_str(
+        "\n## `hosts.csv`: one line for each host\n\n\
+         CSV by RFC 4180 with a heading, in the order of the hosts. A host that a spreadsheet would take for a formula \
+         has an apostrophe before it. What came after the first 10,000 hosts shares the line `(other hosts)`, so that \
+         the lines add up to all outcomes.\n\n| column | meaning |\n|---|---|\n",
+    );
+    for (name, about) in COLUMNS {
+        let _ = writeln!(text, "| `{name}` | {about} |");
+    }
+    text.push_str(
+        "\n## `status.json`: how a live run is doing\n\n\
+         In the directory of an unfinished run, replaced as a whole each second; gone once the run is published. \
+         `trawl status --json` prints it with a first field `state`: `running`, `interrupted`, `starting` or \
+         `publishing`; of a run that has ended it prints `summary.json` with `published` or `failed`.\n\n",
+    );
+    fields::<Status>(&mut text);
+    text.push_str("\nEach of its `hosts`:\n\n");
+    fields::<HostStatus>(&mut text);
     text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for exit in Exit::ALL {
         let _ = writeln!(text, "| {} | {} |", exit.code(), exit.about());

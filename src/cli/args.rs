@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{config, explain, get, list, run, schema, status, validate, verify};
+use super::{config, explain, get, list, plan, run, schema, status, validate, verify};
 use crate::config::{ConfigErrors, Level, Loaded, load};
 
 /// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
@@ -24,6 +24,8 @@ pub enum Command {
     Run(run::Args),
     /// Check a config and its surroundings, and say what a run would do
     Validate(validate::Args),
+    /// Say what a run would ask for and how long that takes: asks for robots.txt and sitemaps, never for pages
+    Plan(plan::Args),
     /// Say what a job is doing, or what its last run came to
     Status(status::Args),
     /// Say all that is known of a URL, and why it was or was not fetched

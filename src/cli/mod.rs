@@ -6,6 +6,7 @@ mod config;
 mod explain;
 mod get;
 mod list;
+mod plan;
 mod report;
 mod run;
 mod schema;
@@ -38,6 +39,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(args, &global, &report),
         Command::Validate(args) => validate::run(&args, &global, &report),
         Command::Get(args) => get::run(&args, &global, &report),
+        Command::Plan(args) => plan::run(&args, &global, &report),
         Command::Status(args) => status::run(&args, &global, &report),
         Command::Explain(args) => explain::run(&args, &global, &report),
         Command::List(args) => list::run(&args, &global, &report),

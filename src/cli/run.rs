@@ -72,7 +72,8 @@ fn keep_source(config: &mut Config, id: String) -> Result<(), RunError> {
     Ok(())
 }
 
-fn log(config: &Config, report: &Report) -> run::RunLog {
+/// Sets the log up as the config says.
+pub fn log(config: &Config, report: &Report) -> run::RunLog {
     let level = match config.log.level {
         Level::Off => LevelFilter::OFF,
         Level::Error => LevelFilter::ERROR,

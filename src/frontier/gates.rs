@@ -170,6 +170,26 @@ impl Gates {
         self.origins.get(host)?.crawl_delay().map(|delay| delay.min(*most))
     }
 
+    /// What is known of the robots.txt of an origin.
+    pub fn origin(&self, is_https: bool, host: &str) -> Option<&OriginRobots> {
+        let origins = self.origins.get(host)?;
+        if is_https { origins.https.as_ref() } else { origins.http.as_ref() }
+    }
+
+    /// Whether the robots.txt of an origin is to be asked for now; if so it counts as asked for.
+    pub fn begin_asking(&mut self, is_https: bool, host: &Arc<str>, now: Instant) -> bool {
+        if self.manners.is_none() || &**host == FILE_HOST {
+            return false;
+        }
+        let origins = self.origins.entry(Arc::clone(host)).or_default();
+        let origin = origins.of(is_https).get_or_insert_with(OriginRobots::new);
+        let is_due = origin.needs_asking(now) == Ask::Now;
+        if is_due {
+            origin.asked();
+        }
+        is_due
+    }
+
     /// A request for robots.txt came to nothing and will not be made again by itself.
     pub fn unasked(&mut self, is_https: bool, host: &str) {
         if let Some(origin) = self.origins.get_mut(host).and_then(|origins| origins.of(is_https).as_mut()) {

@@ -58,7 +58,8 @@ pub use local::Local;
 pub use overflow::Overflow;
 pub use politeness::{Anchor, Override, Rules};
 pub use robots::{
-    Answer, OriginRobots, Policy as RobotsPolicy, Robots, Verdict, can_be_named, product_token,
+    Answer, Judged as RobotsJudged, OriginRobots, Policy as RobotsPolicy, Robots, Verdict, can_be_named,
+    product_token,
 };
 pub use scope::{Judged, Reach, Scope, ScopeError, Way, WayKind};
 pub use seen::Seen;

@@ -1,10 +1,14 @@
-//! The frontier as a person sees it: host by host, how much waits, and until when.
+//! The frontier as a person sees it: host by host, how much waits, and until when; and what their robots.txt say.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::host_clock::HostClock;
+use super::robots::OriginRobots;
 use super::states::Frontier;
+use crate::model::Request;
 
 /// One host, now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,24 @@ pub struct HostView {
 }
 
 impl Frontier {
+    /// Has the robots.txt of an origin asked for before any of its pages waits; nothing happens if it is known or
+    /// under way, or not obeyed.
+    pub fn ask_robots(&self, is_https: bool, host: &str, source: &str) {
+        let now = Instant::now().into_std();
+        let mut state = self.state();
+        if state.front.gates.begin_asking(is_https, &Arc::from(host), now) {
+            let asked = state.front.ask(Request::robots(is_https, host, source), now);
+            state.note(asked);
+        }
+        drop(state);
+        self.moved.notify_one();
+    }
+
+    /// What is known of the robots.txt of an origin.
+    pub fn robots_of(&self, is_https: bool, host: &str) -> Option<OriginRobots> {
+        self.state().front.gates.origin(is_https, host).cloned()
+    }
+
     /// The hosts with the most requests, at most so many, and how many hosts there are in all.
     pub fn hosts(&self, most: usize) -> (Vec<HostView>, u64) {
         let now = Instant::now().into_std();

@@ -124,6 +124,11 @@ impl Disks {
 }
 
 impl Committer {
+    /// One that commits nothing and says so, for a flow that leaves nothing behind.
+    pub fn none() -> Self {
+        Self { inner: Mutex::new(None) }
+    }
+
     /// Starts the thread.
     pub fn start(
         journal: Journal,
@@ -300,7 +305,8 @@ impl Work {
 
 type Positions = BTreeMap<String, crate::model::Position>;
 
-fn lease(visit: &Visit) -> SettledLease {
+/// The lease that a visit settles.
+pub fn lease(visit: &Visit) -> SettledLease {
     let request = &visit.request;
     SettledLease {
         host: request.host.clone(),

@@ -13,6 +13,7 @@ mod plan;
 mod robots;
 mod sinks;
 mod stop;
+mod survey;
 mod tally;
 mod visit;
 
@@ -32,6 +33,7 @@ pub use self::parsers::Parsers;
 pub use self::plan::{Circumstances, Plan, PlanError, RobotsSettings, Working, scope, sinks};
 pub use self::sinks::SinkThread;
 pub use self::stop::{Reason, Stop};
+pub use self::survey::{HostSurvey, Survey, Surveying, survey};
 pub use self::tally::{Host as HostTally, Tally};
 use self::visit::Flow;
 pub use self::visit::{ByteBudget, Tools};

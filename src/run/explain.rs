@@ -28,7 +28,7 @@ const MAX_SEEDS: usize = 1_000_000;
 pub struct Explanation {
     /// As it was asked for.
     pub asked: String,
-    /// In the canonical form of the job.
+    /// In the canonical form of the job; the text itself if it is no URL.
     pub url: String,
     /// 128-bit hash of `url` in hex.
     pub url_key: String,
@@ -180,26 +180,27 @@ pub fn meant(text: &str, normalize: &Normalize) -> Result<String, UrlError> {
     })
 }
 
-/// Explains a URL. `places` says where a key of the config stands.
+/// Explains a URL. The inner error says why a text is none, unless something is known of it all the same. `places` says where a key of the config stands.
 pub fn explain(
     config: &Config,
     places: &dyn Fn(&str) -> String,
     asked: &str,
 ) -> Result<Result<Explanation, UrlError>, RunError> {
     let normalize = config.scope.normalize.build();
-    let url = match meant(asked, &normalize) {
-        Ok(url) => url,
-        Err(error) => return Ok(Err(error)),
+    // What is no URL may still have its outcome, under the text itself.
+    let (url, fault) = match meant(asked, &normalize) {
+        Ok(url) => (url, None),
+        Err(error) => (asked.to_owned(), Some(error)),
     };
     let steps = normalize.steps(asked, None).unwrap_or_default();
     let key = UrlKey::of(&url);
     let scope = pipeline::scope(config, places).map_err(pipeline::PlanError::from)?;
     let seeds = seeds(config, &scope, &normalize, key);
     let unfinished = in_run(config, &scope, &url, key)?;
-    let parsed = Url::parse(&url).ok();
+    let parsed = Url::parse(&url).ok().filter(|_| fault.is_none());
     let verdict =
         |(settings, (is_seed, incomplete))| verdict(settings, &scope, parsed.as_ref(), is_seed, incomplete);
-    Ok(Ok(Explanation {
+    let explained = Explanation {
         asked: asked.to_owned(),
         url_key: key.to_string(),
         steps: steps.into_iter().map(|step| Step { what: step.what, url: step.url }).collect(),
@@ -208,7 +209,11 @@ pub fn explain(
         published: in_published(config, key)?,
         record: record(config, key)?,
         url,
-    }))
+    };
+    Ok(match fault {
+        Some(error) if !explained.is_known() => Err(error),
+        _ => Ok(explained),
+    })
 }
 
 /// Pours the sources, so that their seeds widen the scope. Says of each whether the URL is one of its seeds, and why

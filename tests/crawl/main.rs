@@ -25,6 +25,7 @@ mod retries;
 mod robots;
 mod robots_trouble;
 mod scope;
+mod seeing;
 mod standstill;
 #[path = "../support/mod.rs"]
 mod support;

@@ -313,6 +313,11 @@ impl Running {
         text(&self.stderr)
     }
 
+    /// What it wrote to stdout so far.
+    pub fn stdout_so_far(&self) -> String {
+        text(&self.stdout)
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("status").is_some()
