@@ -113,20 +113,24 @@ impl<B: Backlog> Front<B> {
     /// Takes a request in. One that is nearer than what is taken out of the backlog already goes before that: where a
     /// redirect leads is as near as the redirect, and deeper pages may be waiting for it.
     pub fn admit(&mut self, request: Request) -> Result<(), BacklogError> {
-        let active = self.hosts.get_mut(request.host.as_str());
-        let nearer =
-            |active: &&mut Active| active.buffer.back().is_some_and(|last| request.priority < last.priority);
-        let Some(active) = active.filter(nearer) else { return self.backlog.admit(vec![request]) };
+        let Some(active) = self.hosts.get_mut(request.host.as_str()) else {
+            return self.backlog.admit(vec![request]);
+        };
         let host = request.host.clone();
-        let at = active.buffer.partition_point(|other| other.priority <= request.priority);
-        active.buffer.insert(at, request);
-        self.buffered += 1;
-        if active.buffer.len() > FULL_BUFFER
-            && let Some(last) = active.buffer.pop_back()
-        {
-            self.buffered -= 1;
-            self.backlog.admit(vec![last])?;
+        if active.buffer.back().is_some_and(|last| request.priority < last.priority) {
+            let at = active.buffer.partition_point(|other| other.priority <= request.priority);
+            active.buffer.insert(at, request);
+            self.buffered += 1;
+            if active.buffer.len() > FULL_BUFFER
+                && let Some(last) = active.buffer.pop_back()
+            {
+                self.buffered -= 1;
+                self.backlog.admit(vec![last])?;
+            }
+        } else {
+            self.backlog.admit(vec![request])?;
         }
+        // A host whose buffer has run dry would not look for more before something of it ends.
         self.take_turn(&host, None)
     }
 

@@ -32,6 +32,26 @@ fn one_host_that_hangs_holds_up_none_of_two_hundred() {
     crawl.verify_exact(&urls);
 }
 
+/// Was so: what was found while the last page of a host was in flight waited for its end.
+#[test]
+fn a_page_that_hangs_holds_up_no_other_of_its_host() {
+    let site = Site::new();
+    let gate = Gate::closed();
+    site.serve("/robots.txt", Answer::text(""));
+    site.serve("/", Answer::links("Start", ["/slow", "/1"]));
+    site.serve("/slow", Answer::page("slow").behind(&gate));
+    site.serve("/1", Answer::links("One", ["/2"])).serve("/2", Answer::page("Two"));
+    let crawl = Crawl::web(["a.test"])
+        .seeds([site.at("a.test", "/")])
+        .set("scope.type", "host")
+        .set("http.timeout", table("read = '5m'\ntotal = '5m'"));
+    let running = crawl.spawn();
+    site.wait_until("a link found meanwhile to be followed", |view| view.hits_of("/2") == 1);
+    gate.open();
+    running.wait().expect(0);
+    crawl.verify_exact(["/", "/slow", "/1", "/2"].map(|path| site.at("a.test", path)));
+}
+
 #[test]
 fn a_host_whose_robots_txt_hangs_holds_up_none() {
     let site = Site::new();
