@@ -82,18 +82,28 @@ fn unfinished(job: &Job, layout: &Layout, journal: &Path, now: Timestamp) -> Res
     Ok(Unfinished { run_id, holder, status, is_crawled })
 }
 
-/// The run that ended last, published or kept as failed: ids sort by time.
+/// The run that ended last, published or kept as failed.
 fn ended(output: &Path) -> Result<Option<Ended>, RunError> {
-    let published = latest(output).map(|latest| latest.run_id);
-    let failed = newest_failed(output)?;
-    let is_published = published >= failed;
-    let Some(run_id) = published.max(failed) else { return Ok(None) };
-    let dir = RunDir::new(output, &run_id);
-    let path = if is_published { dir.published() } else { dir.failed() };
-    let file = path.join("summary.json");
-    let text = fs::read(&file).map_err(|error| RunError::Io { action: "read", path: file, error })?;
-    let summary = serde_json::from_slice(&text).unwrap_or_default();
-    Ok(Some(Ended { path, is_published, summary }))
+    let published =
+        latest(output).map(|latest| Ended::read(RunDir::new(output, &latest.run_id).published(), true));
+    let failed =
+        newest_failed(output)?.map(|run_id| Ended::read(RunDir::new(output, &run_id).failed(), false));
+    let both = [published.transpose()?, failed.transpose()?];
+    // Not by their ids: two runs of one second differ by chance there.
+    Ok(both.into_iter().flatten().max_by(|a, b| a.finished().cmp(b.finished())))
+}
+
+impl Ended {
+    fn read(path: PathBuf, is_published: bool) -> Result<Self, RunError> {
+        let file = path.join("summary.json");
+        let text = fs::read(&file).map_err(|error| RunError::Io { action: "read", path: file, error })?;
+        Ok(Self { path, is_published, summary: serde_json::from_slice(&text).unwrap_or_default() })
+    }
+
+    /// Such times sort as texts.
+    fn finished(&self) -> &str {
+        self.summary["finished"].as_str().unwrap_or_default()
+    }
 }
 
 fn newest_failed(output: &Path) -> Result<Option<String>, RunError> {
