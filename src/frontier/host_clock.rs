@@ -171,7 +171,9 @@ impl HostClock {
     /// A request is handed out.
     pub fn start(&mut self, key: UrlKey, now: Instant) {
         self.turn += 1;
-        self.flights.push(Flight { key, turn: self.turn, stage: Stage::HandedOut });
+        // Without a delay nobody tells when it goes out; should there be one later, it must not wait for that.
+        let stage = if self.delay().is_zero() { Stage::Sent } else { Stage::HandedOut };
+        self.flights.push(Flight { key, turn: self.turn, stage });
         self.count_from(now);
     }
 
@@ -375,6 +377,25 @@ mod tests {
             }
             self
         }
+    }
+
+    #[test]
+    fn a_delay_that_comes_later_does_not_wait_for_requests_that_went_out_without_one() {
+        let mut clock = Timed::with(|allowance| (allowance.concurrency, allowance.delay) = (4, ms(0)));
+        for request in 0..5 {
+            clock.0.start(key(request), clock.at(0));
+        }
+        // Five are out, and the host asks to be spared: one at a time, with a second in between.
+        for request in 0..4 {
+            clock.0.end(key(request), clock.at(10), slow_down(None));
+        }
+        assert!(clock.ready().is_none(), "one is still out");
+        clock.0.end(key(4), clock.at(10), NO_ERROR);
+        assert!(clock.ready().is_some());
+        let mut two = Timed::with(|allowance| (allowance.concurrency, allowance.delay) = (8, ms(0)));
+        two.0.start(key(0), two.at(0));
+        two.0.set_crawl_delay(Some(ms(500)));
+        assert_eq!(two.ready(), Some(500), "a crawl delay that is known by now counts from the start");
     }
 
     #[test]

@@ -203,7 +203,11 @@ impl Crawl {
 
     /// `trawl` with arguments, not waited for.
     pub fn start(&self, args: &[&str]) -> Running {
-        fs::write(self.path("config.toml"), self.config_text()).expect("config file");
+        let (path, text) = (self.path("config.toml"), self.config_text());
+        // Not written twice: a process that was started a moment ago may be reading it.
+        if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            fs::write(path, text).expect("config file");
+        }
         Running::start(&self.root, args, &self.env, &self.stdin)
     }
 

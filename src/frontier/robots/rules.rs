@@ -150,7 +150,7 @@ fn text<'a>(rules: &'a [Rule], head: &Head) -> &'a str {
 
 /// The normal form of a path with its query, in which equal octets are equal bytes.
 pub(super) fn normal_path(path: &str) -> Cow<'_, str> {
-    if path.bytes().all(|byte| is_unreserved(byte) || is_plain(byte) && byte != b'%') {
+    if path.bytes().all(|byte| is_unreserved(byte) || is_plain(byte)) {
         return Cow::Borrowed(path);
     }
     let mut normal = String::with_capacity(path.len() + 16);
@@ -199,8 +199,9 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Reserved characters, which stand for themselves as long as they are not escaped, and a `%` that begins no
-/// escape. Not among them: `*` and `$`, which are special here, and `'`, which URLs have escaped in their query.
+/// Reserved characters, which stand for themselves as long as they are not escaped. Not among them: `*` and `$`, which
+/// are special here; `'`, which URLs have escaped in their query; and a `%` that begins no escape, because what is undone
+/// behind it could make it one.
 fn is_plain(byte: u8) -> bool {
     matches!(
         byte,
@@ -218,7 +219,6 @@ fn is_plain(byte: u8) -> bool {
             | b','
             | b';'
             | b'='
-            | b'%'
     )
 }
 
