@@ -11,6 +11,8 @@
     reason = "a bench prints, and stops where something is wrong"
 )]
 
+mod whole;
+
 use std::process::Command;
 use std::time::Instant;
 
@@ -43,6 +45,10 @@ fn main() {
     if wanted("backlog") {
         backlog_table(sizes);
     }
+    if wanted("whole") {
+        whole_table(sizes);
+        journal_line();
+    }
 }
 
 fn seen_table(sizes: &[usize]) {
@@ -72,6 +78,28 @@ fn backlog_table(sizes: &[usize]) {
     }
 }
 
+fn whole_table(sizes: &[usize]) {
+    println!("whole      hosts      admit     lease      both   ratio   90 % known     peak");
+    let mut first = None;
+    for size in sizes {
+        let hosts = size / 100;
+        let [admit, offer, lease, peak] = child(&format!("whole {size} {hosts}"));
+        let both = admit + lease;
+        let ratio = both / *first.get_or_insert(both);
+        println!(
+            "{size:>9} {hosts:>6}   {admit:>6.0} ns {lease:>6.0} ns {both:>6.0} ns   {ratio:>5.2}   {:>8.0}/s   {:>3.0} MB",
+            1e9 / offer,
+            peak / 1e6,
+        );
+    }
+}
+
+fn journal_line() {
+    let (size, hosts) = (1_000_000, 10_000);
+    let [append, bytes] = child(&format!("journal {size} {hosts}"));
+    println!("{size} URLs admitted and written to the journal: {append:.0} ns and {bytes:.1} bytes each");
+}
+
 /// Runs a case in a process of its own and reads its numbers.
 fn child<const N: usize>(case: &str) -> [f64; N] {
     let output = Command::new(std::env::current_exe().expect("this program")).env(CASE, case).output();
@@ -89,6 +117,8 @@ fn run(case: &str) {
     let numbers = match words[0] {
         "seen" => seen(number(1)).to_vec(),
         "backlog" => backlog(number(1), number(2)).to_vec(),
+        "whole" => whole::whole(number(1), number(2)).to_vec(),
+        "journal" => whole::journal(number(1), number(2)).to_vec(),
         other => panic!("no case `{other}`"),
     };
     println!("{}", numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));

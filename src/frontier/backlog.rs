@@ -1,6 +1,7 @@
 //! Where requests wait. A backlog lends hosts with some of their requests and takes them back with the time
 //! before which they may not be asked. *When* a request goes is decided by the front, not here.
 
+use std::borrow::Borrow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,7 +89,10 @@ impl BacklogError {
 /// Contract: tests in this file, written for any implementation.
 pub trait Backlog {
     /// Takes requests in.
-    fn admit(&mut self, requests: impl IntoIterator<Item = Request>) -> Result<(), BacklogError>;
+    fn admit<R: Borrow<Request>>(
+        &mut self,
+        requests: impl IntoIterator<Item = R>,
+    ) -> Result<(), BacklogError>;
 
     /// Lends up to `max_hosts` hosts that are not lent and may be asked at `now`.
     fn claim(

@@ -112,23 +112,23 @@ impl<B: Backlog> Front<B> {
 
     /// Takes a request in. One that is nearer than what is taken out of the backlog already goes before that: where a
     /// redirect leads is as near as the redirect, and deeper pages may be waiting for it.
-    pub fn admit(&mut self, request: Request) -> Result<(), BacklogError> {
+    pub fn admit(&mut self, request: &Request) -> Result<(), BacklogError> {
         let Some(active) = self.hosts.get_mut(request.host.as_str()) else {
-            return self.backlog.admit(vec![request]);
+            return self.backlog.admit([request]);
         };
         let host = request.host.clone();
         if active.buffer.back().is_some_and(|last| request.priority < last.priority) {
             let at = active.buffer.partition_point(|other| other.priority <= request.priority);
-            active.buffer.insert(at, request);
+            active.buffer.insert(at, request.clone());
             self.buffered += 1;
             if active.buffer.len() > FULL_BUFFER
                 && let Some(last) = active.buffer.pop_back()
             {
                 self.buffered -= 1;
-                self.backlog.admit(vec![last])?;
+                self.backlog.admit([&last])?;
             }
         } else {
-            self.backlog.admit(vec![request])?;
+            self.backlog.admit([request])?;
         }
         // A host whose buffer has run dry would not look for more before something of it ends.
         self.take_turn(&host, None)
@@ -406,7 +406,7 @@ mod tests {
     }
 
     fn admit(front: &mut Front<Local>, requests: impl IntoIterator<Item = Request>) {
-        requests.into_iter().for_each(|request| front.admit(request).expect("in memory"));
+        requests.into_iter().for_each(|request| front.admit(&request).expect("in memory"));
     }
 
     fn go(front: &mut Front<Local>, now: Instant) -> Option<Request> {

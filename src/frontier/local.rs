@@ -1,16 +1,18 @@
 //! The backlog of one process: in memory up to a bound, beyond it in scratch files. The frontier journal stands
 //! behind it, so nothing here has to survive a crash.
 //!
-//! Memory is what requests take packed, up to the bound; about 200 bytes and its name for a host; and for a host of
-//! which something was written out about 100 more and 16 to 32 for each segment. When the bound is exceeded,
-//! everything is written out at once but what would cost as much to find again.
+//! Memory is what requests take packed, in blocks of 128 bytes, up to the bound; about 200 bytes and its name for a
+//! host; and for a host of which something was written out about 200 more, and 16 for each segment. When the bound is
+//! exceeded, everything is written out at once but what would cost as much to find again.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::backlog::{Backlog, BacklogError, HostLease, HostState, Stats};
+use super::blocks::Blocks;
 use super::overflow::{Overflow, Scratch};
 use super::packed::Packer;
 use super::queue::{Lane, Queue};
@@ -42,14 +44,17 @@ pub struct Local {
     /// Hosts that were never asked may be asked from here on.
     epoch: Instant,
     packer: Packer,
+    blocks: Blocks,
     scratch: Scratch,
+    /// Bytes of blocks in use.
     memory: Memory,
+    /// The packed request that was popped last.
+    popped: Vec<u8>,
 }
 
-/// Bytes that queues take in memory.
+/// How many bytes queues may take in memory.
 #[derive(Debug)]
 struct Memory {
-    held: usize,
     bound: usize,
     /// Above this all is written out. Higher than the bound while what is not worth writing fills that.
     mark: usize,
@@ -60,7 +65,7 @@ impl Local {
     /// the directory for scratch files.
     pub fn new(epoch: Instant, settings: &Overflow) -> Result<Self, BacklogError> {
         let bound = usize::try_from(settings.memory).unwrap_or(usize::MAX);
-        let memory = Memory { held: 0, bound, mark: bound };
+        let memory = Memory { bound, mark: bound };
         Ok(Self { scratch: Scratch::new(settings)?, memory, ..Self::in_memory(epoch) })
     }
 
@@ -75,8 +80,10 @@ impl Local {
             queued: 0,
             epoch,
             packer: Packer::default(),
+            blocks: Blocks::default(),
             scratch: Scratch::default(),
-            memory: Memory { held: 0, bound: usize::MAX, mark: usize::MAX },
+            memory: Memory { bound: usize::MAX, mark: usize::MAX },
+            popped: Vec::new(),
         }
     }
 
@@ -117,70 +124,67 @@ impl Local {
     fn put(
         &mut self,
         place: usize,
-        request: Request,
-        to_end: fn(&mut Lane, &[u8]) -> Result<(), BacklogError>,
+        request: &Request,
+        to_end: fn(&mut Lane, &[u8], &mut Blocks),
     ) -> Result<(), BacklogError> {
         let lane = self.hosts[place].queue.lane(request.priority);
-        let before = lane.memory();
-        to_end(lane, self.packer.pack(request)?)?;
-        self.memory.changed(before, lane.memory());
+        to_end(lane, self.packer.pack(request)?, &mut self.blocks);
         self.queued += 1;
         self.keep_to_the_bound()
     }
 
     fn take(&mut self, place: usize, max: usize) -> Result<Vec<Request>, BacklogError> {
-        let Host { name, queue, .. } = &mut self.hosts[place];
+        let Self { hosts, blocks, scratch, packer, popped, .. } = self;
+        let Host { name, queue, .. } = &mut hosts[place];
         let mut requests = Vec::new();
         while requests.len() < max
             && let Some(lane) = queue.next()
         {
-            let (before, priority) = (lane.memory(), lane.priority);
-            let count = lane.load(&mut self.scratch)?.min(max - requests.len());
+            let count = lane.load(blocks, scratch)?.min(max - requests.len());
             requests.reserve_exact(count);
             for _ in 0..count {
-                requests.push(self.packer.unpack(lane.pop()?, name, priority)?);
+                lane.pop(blocks, popped)?;
+                requests.push(packer.unpack(popped, name, lane.priority)?);
             }
             lane.tidy();
-            self.memory.changed(before, lane.memory());
         }
         self.queued -= requests.len() as u64;
-        self.memory.lower_mark();
+        self.memory.lower_mark(self.blocks.memory());
         self.keep_to_the_bound()?;
         Ok(requests)
     }
 
     fn keep_to_the_bound(&mut self) -> Result<(), BacklogError> {
-        if self.memory.held > self.memory.mark { self.spill() } else { Ok(()) }
+        if self.blocks.memory() > self.memory.mark { self.spill() } else { Ok(()) }
     }
 
     /// Writes out all that is worth it. The time it takes, a pass over all hosts, is paid by the quarter of the bound
     /// that has to be filled again before the next.
     fn spill(&mut self) -> Result<(), BacklogError> {
         let floor = (self.memory.bound / 64).clamp(1, FLOOR);
-        self.memory.held = 0;
+        let mut buffer = Vec::new();
         for lane in self.hosts.iter_mut().flat_map(|host| host.queue.lanes()) {
-            lane.spill(floor, &mut self.scratch)?;
-            self.memory.held += lane.memory();
+            lane.spill(floor, &mut self.blocks, &mut self.scratch, &mut buffer)?;
         }
         self.memory.mark = usize::MAX;
-        self.memory.lower_mark();
+        self.memory.lower_mark(self.blocks.memory());
         self.scratch.write()
     }
 }
 
 impl Memory {
-    fn changed(&mut self, before: usize, after: usize) {
-        self.held = self.held - before + after;
-    }
-
-    fn lower_mark(&mut self) {
-        self.mark = self.mark.min(self.held.saturating_add(self.bound / 4)).max(self.bound);
+    fn lower_mark(&mut self, held: usize) {
+        self.mark = self.mark.min(held.saturating_add(self.bound / 4)).max(self.bound);
     }
 }
 
 impl Backlog for Local {
-    fn admit(&mut self, requests: impl IntoIterator<Item = Request>) -> Result<(), BacklogError> {
+    fn admit<R: Borrow<Request>>(
+        &mut self,
+        requests: impl IntoIterator<Item = R>,
+    ) -> Result<(), BacklogError> {
         for request in requests {
+            let request = request.borrow();
             let place = self.place(&request.host);
             self.put(place, request, Lane::push)?;
         }
@@ -220,7 +224,7 @@ impl Backlog for Local {
         let HostLease { host, requests, .. } = lease;
         let place = self.place(&host);
         for request in requests.into_iter().rev() {
-            self.put(place, request, Lane::push_front)?;
+            self.put(place, &request, Lane::push_front)?;
         }
         if std::mem::take(&mut self.hosts[place].lent) {
             self.wait(place, state.not_before);
@@ -321,11 +325,11 @@ mod tests {
         let mut backlog = local(&dir, 8 << 10);
         let expected = fill(&mut backlog, 5, 400);
         assert!(backlog.disk_bytes() > 100_000, "{} bytes on disk", backlog.disk_bytes());
-        assert!(backlog.memory.held <= 8 << 10, "{} bytes held", backlog.memory.held);
+        assert!(backlog.blocks.memory() <= 8 << 10, "{} bytes held", backlog.blocks.memory());
         assert!(files(&dir) > 2);
         let drained = drained(&mut backlog, Instant::now() + Duration::from_secs(1));
         assert_eq!(drained.into_values().collect::<Vec<_>>(), expected);
-        assert_eq!((backlog.memory.held, backlog.disk_bytes(), files(&dir)), (0, 0, 0));
+        assert_eq!((backlog.blocks.memory(), backlog.disk_bytes(), files(&dir)), (0, 0, 0));
         assert_eq!((backlog.places.len(), backlog.stats()), (0, Stats::default()));
     }
 
@@ -338,8 +342,8 @@ mod tests {
             backlog.admit([request(&format!("http://h{host}/page"))]).expect("disk");
         }
         assert_eq!(backlog.disk_bytes(), 0);
-        assert!(backlog.memory.held > backlog.memory.bound);
-        assert!(backlog.memory.mark > backlog.memory.held);
+        assert!(backlog.blocks.memory() > backlog.memory.bound);
+        assert!(backlog.memory.mark > backlog.blocks.memory());
         let now = Instant::now() + Duration::from_secs(1);
         assert_eq!(backlog.claim(now, 9_999, 1).expect("memory").len(), 9_999);
         assert_eq!(backlog.memory.mark, backlog.memory.bound, "the mark goes down with what is held");
@@ -455,9 +459,7 @@ mod tests {
                     listed += count;
                 });
                 prop_assert_eq!(listed, queued);
-                let held: usize =
-                    backlog.hosts.iter_mut().flat_map(|host| host.queue.lanes()).map(|lane| lane.memory()).sum();
-                prop_assert_eq!(backlog.memory.held, held);
+                let held = backlog.blocks.memory();
                 prop_assert!(held <= backlog.memory.mark && backlog.memory.mark <= 6 << 10, "{} bytes held", held);
             }
             for (host, lease) in leases {

@@ -17,12 +17,13 @@
 //! | `gates` | *whether* it goes: robots.txt, budgets, levels |
 //! | `politeness`, `host_clock`, `hours` | what a host allows, and its clock |
 //! | `robots` | what a robots.txt says, and what is known of that of an origin |
-//! | `backlog`, `local`, `queue`, `packed`, `overflow` | *where* requests wait: in memory, then on disk |
+//! | `backlog`, `local`, `queue`, `blocks`, `packed`, `overflow` | *where* requests wait: in memory, then on disk |
 //! | `seen` | what is known, in a few bytes a URL |
 //! | `scope`, `anchors`, `traps` | which links are followed |
 
 mod anchors;
 mod backlog;
+mod blocks;
 mod events;
 mod front;
 mod gates;
@@ -32,6 +33,8 @@ mod hours;
 mod later;
 mod local;
 mod overflow;
+#[cfg(test)]
+mod pacing;
 mod packed;
 mod politeness;
 mod queue;

@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::backlog::BacklogError;
+use super::blocks::{Blocks, Chain};
 
 /// Bytes of a scratch file at most, unless one segment alone is larger. With little memory files are smaller.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 1 << 20;
 /// The checksum (u64, little-endian) that precedes a segment.
-pub const HEADER: usize = 8;
+const HEADER: usize = 8;
 const PREFIX: &str = "queue-";
 const ENDING: &str = ".scratch";
 
@@ -44,6 +45,39 @@ pub struct Segment {
     pub count: u32,
 }
 
+/// Segments in a row. Their places are noted in blocks of the [`Scratch`] that wrote them: a list for each lane would
+/// leave a hole in memory wherever one grows.
+#[derive(Debug, Default)]
+pub struct Segments {
+    notes: Chain,
+    count: u64,
+}
+
+impl Segments {
+    /// Requests in all of them.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl Segment {
+    const BYTES: usize = 4 * size_of::<u32>();
+
+    fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let numbers = [self.file, self.offset, self.length, self.count];
+        for (place, number) in bytes.chunks_exact_mut(size_of::<u32>()).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at * 4 + byte]));
+        Self { file: number(0), offset: number(1), length: number(2), count: number(3) }
+    }
+}
+
 /// The scratch files of a backlog. Deleted with it.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -54,6 +88,10 @@ pub struct Scratch {
     last: u32,
     /// The end of the last file that is not written yet.
     unwritten: Vec<u8>,
+    /// The segment that was taken last, behind its checksum.
+    taken: Vec<u8>,
+    /// Where the places of segments are noted.
+    notes: Blocks,
 }
 
 #[derive(Debug)]
@@ -76,18 +114,47 @@ impl Scratch {
             files: HashMap::new(),
             last: 0,
             unwritten: Vec::new(),
+            taken: Vec::new(),
+            notes: Blocks::default(),
         })
     }
 
-    /// Appends a segment of so many requests. Reads of it see it at once.
-    pub fn append(&mut self, packed: &[u8], count: usize) -> Result<Segment, BacklogError> {
+    /// Writes a segment of so many requests behind those of `to`. Reads of it see it at once.
+    pub fn append(&mut self, packed: &[u8], count: u32, to: &mut Segments) -> Result<(), BacklogError> {
+        let segment = self.add(packed, count)?;
+        to.notes.append(&segment.to_bytes(), &mut self.notes);
+        to.count += u64::from(count);
+        Ok(())
+    }
+
+    /// The first of these segments, to be taken back now.
+    pub fn first(&mut self, segments: &mut Segments) -> Option<Segment> {
+        let mut bytes = [0; Segment::BYTES];
+        if segments.notes.read(&mut bytes, &mut self.notes) < bytes.len() {
+            return None;
+        }
+        let segment = Segment::from_bytes(bytes);
+        segments.count -= u64::from(segment.count);
+        Some(segment)
+    }
+
+    /// Puts segments before others.
+    pub fn put_before(&mut self, segments: &mut Segments, mut first: Segments) {
+        let mut notes = Vec::new();
+        first.notes.take(usize::MAX, &mut self.notes, &mut notes);
+        segments.notes.prepend(&notes, &mut self.notes);
+        segments.count += first.count;
+    }
+
+    /// Appends a segment.
+    fn add(&mut self, packed: &[u8], count: u32) -> Result<Segment, BacklogError> {
         let (last, offset) = self.place((HEADER + packed.len()) as u64)?;
         let too_large = |_| BacklogError::io("write", &self.dir)(io::ErrorKind::FileTooLarge.into());
         let segment = Segment {
             file: last,
             offset: u32::try_from(offset).map_err(too_large)?,
             length: u32::try_from(packed.len()).map_err(too_large)?,
-            count: u32::try_from(count).map_err(too_large)?,
+            count,
         };
         self.unwritten.extend_from_slice(&checksum(&segment, packed).to_le_bytes());
         self.unwritten.extend_from_slice(packed);
@@ -110,10 +177,9 @@ impl Scratch {
         Ok(())
     }
 
-    /// The bytes of a segment, behind [`HEADER`] bytes that are not part of it. A file from which all was taken back
-    /// is deleted.
+    /// The bytes of a segment. A file from which all was taken back is deleted.
     #[allow(clippy::needless_pass_by_value, reason = "a segment is taken once")]
-    pub fn take(&mut self, segment: Segment) -> Result<Vec<u8>, BacklogError> {
+    pub fn take(&mut self, segment: Segment) -> Result<&[u8], BacklogError> {
         if !self.unwritten.is_empty() {
             self.write()?;
         }
@@ -121,12 +187,12 @@ impl Scratch {
         let Some(part) = self.files.get_mut(&segment.file) else {
             return Err(BacklogError::Damaged { path: path(&self.dir, segment.file), offset });
         };
-        let mut bytes = vec![0; HEADER + segment.length as usize];
-        part.file.read_exact_at(&mut bytes, offset).map_err(|error| match error.kind() {
+        self.taken.resize(HEADER + segment.length as usize, 0);
+        part.file.read_exact_at(&mut self.taken, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => BacklogError::Damaged { path: part.path.clone(), offset },
             _ => BacklogError::io("read", &part.path)(error),
         })?;
-        let (sum, packed) = bytes.split_at(HEADER);
+        let (sum, packed) = self.taken.split_at(HEADER);
         if sum != checksum(&segment, packed).to_le_bytes() {
             return Err(BacklogError::Damaged { path: part.path.clone(), offset });
         }
@@ -136,7 +202,7 @@ impl Scratch {
         {
             fs::remove_file(&part.path).map_err(BacklogError::io("delete", &part.path))?;
         }
-        Ok(bytes)
+        Ok(&self.taken[HEADER..])
     }
 
     /// Bytes of all scratch files.
@@ -218,7 +284,7 @@ mod tests {
     }
 
     fn taken(scratch: &mut Scratch, segment: Segment) -> Vec<u8> {
-        scratch.take(segment).expect("whole")[HEADER..].to_vec()
+        scratch.take(segment).expect("whole").to_vec()
     }
 
     #[test]
@@ -230,7 +296,7 @@ mod tests {
         // Four of 1,008 bytes fit in a file of 4,096.
         let text = |n: u8| vec![n; 1_000];
         let mut segments: Vec<Option<Segment>> =
-            (0..9).map(|n| Some(scratch.append(&text(n), 10).expect("disk"))).collect();
+            (0..9).map(|n| Some(scratch.add(&text(n), 10).expect("disk"))).collect();
         let all = ["queue-00000001.scratch", "queue-00000002.scratch", "queue-00000003.scratch"];
         assert_eq!(names(&dir), all);
         assert_eq!(scratch.bytes(), 9 * 1_008);
@@ -247,7 +313,7 @@ mod tests {
         assert_eq!(take(8), all[1..2]);
         assert_eq!([4, 6].map(&mut take).concat(), [all[1], all[1]]);
         assert_eq!(take(7), Vec::<String>::new());
-        scratch.append(&text(9), 1).expect("disk");
+        scratch.add(&text(9), 1).expect("disk");
         assert_eq!(names(&dir), ["queue-00000004.scratch"]);
     }
 
@@ -256,12 +322,33 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let mut scratch = scratch(dir.path());
         let large: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[0]).collect();
-        let (first, second) =
-            (scratch.append(b"x", 1).expect("disk"), scratch.append(&large, 1).expect("disk"));
+        let (first, second) = (scratch.add(b"x", 1).expect("disk"), scratch.add(&large, 1).expect("disk"));
         assert_ne!(first.file, second.file);
         assert_eq!(taken(&mut scratch, second), large);
         assert_eq!(taken(&mut scratch, first), b"x");
         assert_eq!(names(dir.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn segments_come_in_a_row_and_some_before_others() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut scratch = scratch(dir.path());
+        let (mut row, mut first) = (Segments::default(), Segments::default());
+        for n in 20..60 {
+            scratch.append(&[n], 2, &mut row).expect("disk");
+        }
+        for n in 0..20 {
+            scratch.append(&[n], 1, &mut first).expect("disk");
+        }
+        scratch.put_before(&mut row, first);
+        for n in 0..60 {
+            assert_eq!(row.count(), (60 - u64::from(n).max(20)) * 2 + 20_u64.saturating_sub(n.into()));
+            let segment = scratch.first(&mut row).expect("one is left");
+            assert_eq!(segment.count, if n < 20 { 1 } else { 2 });
+            assert_eq!(scratch.take(segment).expect("whole"), [n]);
+        }
+        assert!(scratch.first(&mut row).is_none());
+        assert_eq!((scratch.bytes(), scratch.notes.memory()), (0, 0));
     }
 
     #[test]
@@ -272,7 +359,7 @@ mod tests {
         }
         let mut scratch = scratch(dir.path());
         assert_eq!(names(dir.path()), ["notes.scratch", "queue-1.txt"]);
-        scratch.append(b"x", 1).expect("disk");
+        scratch.add(b"x", 1).expect("disk");
         assert_eq!(names(dir.path()).len(), 3);
         drop(scratch);
         assert_eq!(names(dir.path()), ["notes.scratch", "queue-1.txt"]);
@@ -284,7 +371,7 @@ mod tests {
         let file = dir.path().join("queue-00000001.scratch");
         for at in 0..28_usize {
             let mut scratch = scratch(dir.path());
-            let segment = scratch.append(b"twenty bytes of text", 1).expect("disk");
+            let segment = scratch.add(b"twenty bytes of text", 1).expect("disk");
             scratch.write().expect("disk");
             let mut bytes = fs::read(&file).expect("file");
             assert_eq!(bytes.len(), 28);

@@ -3,6 +3,7 @@
 //!
 //! What can be derived is left out: the key (hash of the URL), the host and the priority (of the queue it stands in).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,19 +26,19 @@ struct Packed<'a> {
     source: usize,
     depth: u32,
     discovered_from: Option<Address<'a>>,
-    rare: Option<Rare>,
+    rare: Option<Rare<'a>>,
 }
 
-/// What most requests do not have.
+/// What most requests do not have. Borrowed where it is packed, owned where it is unpacked.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
-struct Rare {
-    trail: Vec<String>,
-    base_url: Option<String>,
+struct Rare<'a> {
+    trail: Cow<'a, [String]>,
+    base_url: Option<Cow<'a, str>>,
     attempt: u32,
     role: Role,
     hops: u8,
-    hint: Option<Box<Hint>>,
-    tries: Vec<Try>,
+    hint: Option<Cow<'a, Hint>>,
+    tries: Cow<'a, [Try]>,
 }
 
 /// Packs requests and unpacks them again. Knows the sources by number.
@@ -50,7 +51,7 @@ pub struct Packer {
 
 impl Packer {
     /// The bytes of a request for the queue of its host and priority. Its key must be that of its URL.
-    pub fn pack(&mut self, request: Request) -> Result<&[u8], BacklogError> {
+    pub fn pack(&mut self, request: &Request) -> Result<&[u8], BacklogError> {
         // Taken apart whole, so that a field that is added to requests cannot be forgotten here.
         let Request {
             url,
@@ -68,12 +69,20 @@ impl Packer {
             hint,
             tries,
         } = request;
-        let rare = Rare { trail, base_url, attempt, role, hops, hint, tries };
+        let rare = Rare {
+            trail: trail.into(),
+            base_url: base_url.as_deref().map(Cow::from),
+            attempt: *attempt,
+            role: *role,
+            hops: *hops,
+            hint: hint.as_deref().map(Cow::Borrowed),
+            tries: tries.into(),
+        };
         let packed = Packed {
-            url: Address::of(&url, &host),
-            source: self.number(&source),
-            depth,
-            discovered_from: discovered_from.as_deref().map(|from| Address::of(from, &host)),
+            url: Address::of(url, host),
+            source: self.number(source),
+            depth: *depth,
+            discovered_from: discovered_from.as_deref().map(|from| Address::of(from, host)),
             rare: (rare != Rare::default()).then_some(rare),
         };
         self.bytes.clear();
@@ -94,14 +103,14 @@ impl Packer {
             source: source.as_ref().to_owned(),
             depth,
             discovered_from: discovered_from.map(|from| from.whole(host)).transpose()?,
-            trail,
-            base_url,
+            trail: trail.into_owned(),
+            base_url: base_url.map(Cow::into_owned),
             attempt,
             role,
             priority,
             hops,
-            hint,
-            tries,
+            hint: hint.map(|hint| Box::new(hint.into_owned())),
+            tries: tries.into_owned(),
         })
     }
 
@@ -149,8 +158,8 @@ mod tests {
     fn packed(request: &Request) -> (usize, Request) {
         let mut packer = Packer::default();
         // Another source first, so that numbers are not all zero.
-        packer.pack(plain("http://other/")).expect("packs");
-        let bytes = packer.pack(Request { source: "second".to_owned(), ..request.clone() }).expect("packs");
+        packer.pack(&plain("http://other/")).expect("packs");
+        let bytes = packer.pack(&Request { source: "second".to_owned(), ..request.clone() }).expect("packs");
         let bytes = bytes.to_vec();
         let back = packer.unpack(&bytes, &request.host, request.priority).expect("unpacks");
         assert_eq!(back.source, "second");
@@ -179,7 +188,7 @@ mod tests {
     #[test]
     fn bytes_that_no_request_was_packed_to_are_an_error() {
         let mut packer = Packer::default();
-        let bytes = packer.pack(plain("http://h/some/path")).expect("packs").to_vec();
+        let bytes = packer.pack(&plain("http://h/some/path")).expect("packs").to_vec();
         for cut in 0..bytes.len() {
             assert!(packer.unpack(&bytes[..cut], "h", 0).is_err(), "cut at {cut}");
         }

@@ -3,14 +3,15 @@
 //! A lane that outgrew memory has three parts, in this order: a head in memory, segments on disk, a tail in memory.
 //! One that did not is all head. Knows no host names and no time, and never decides to spill by itself.
 
-use std::collections::VecDeque;
-
 use super::backlog::BacklogError;
-use super::overflow::{HEADER, Scratch, Segment};
+use super::blocks::{Blocks, Chain};
+use super::overflow::{Scratch, Segments};
 
-/// Bytes of a segment at most, unless one request alone is larger: some hundred requests, and little enough to be
-/// held in memory for every host that is being asked.
-const SEGMENT_BYTES: usize = 16 << 10;
+/// A segment ends with the request that reaches so many bytes: about a hundred requests, and little enough to be held
+/// in memory for every host that is being asked.
+const SEGMENT_BYTES: usize = 4 << 10;
+/// The first byte of a length that does not fit into one.
+const LONG: u8 = u8::MAX;
 
 /// The lanes of a host. Most hosts have one, so that it stands here and the others elsewhere.
 #[derive(Debug, Default)]
@@ -31,17 +32,15 @@ pub struct Lane {
 
 #[derive(Debug, Default)]
 struct Spilled {
-    segments: VecDeque<Segment>,
+    segments: Segments,
     tail: Run,
 }
 
-/// Packed requests in a row, each behind its length (as postcard writes numbers).
+/// Packed requests in a row, each behind its length: a byte, or 255 and four bytes, little-endian.
 #[derive(Debug, Default)]
 struct Run {
-    bytes: Vec<u8>,
-    /// What precedes this was taken, or is room for what comes back.
-    start: usize,
-    count: usize,
+    chain: Chain,
+    count: u32,
 }
 
 impl Queue {
@@ -81,153 +80,144 @@ impl Queue {
 }
 
 impl Lane {
-    /// Bytes of memory that its requests take.
-    pub fn memory(&self) -> usize {
-        self.head.bytes.capacity() + self.spilled.as_ref().map_or(0, |spilled| spilled.tail.bytes.capacity())
-    }
-
     fn is_empty(&self) -> bool {
         self.head.count == 0 && self.spilled.is_none()
     }
 
     fn len(&self) -> u64 {
-        let spilled = self.spilled.as_ref().map_or(0, |spilled| {
-            spilled.segments.iter().map(|segment| u64::from(segment.count)).sum::<u64>()
-                + spilled.tail.count as u64
-        });
-        self.head.count as u64 + spilled
+        let spilled = self
+            .spilled
+            .as_ref()
+            .map_or(0, |spilled| spilled.segments.count() + u64::from(spilled.tail.count));
+        u64::from(self.head.count) + spilled
     }
 
     /// Adds a packed request at the end.
-    pub fn push(&mut self, packed: &[u8]) -> Result<(), BacklogError> {
-        self.spilled.as_mut().map_or(&mut self.head, |spilled| &mut spilled.tail).push_back(packed)
+    pub fn push(&mut self, packed: &[u8], blocks: &mut Blocks) {
+        self.spilled.as_mut().map_or(&mut self.head, |spilled| &mut spilled.tail).push_back(packed, blocks);
     }
 
     /// Puts a packed request before all others.
-    pub fn push_front(&mut self, packed: &[u8]) -> Result<(), BacklogError> {
-        self.head.push_front(packed)
+    pub fn push_front(&mut self, packed: &[u8], blocks: &mut Blocks) {
+        self.head.push_front(packed, blocks);
     }
 
     /// Reads the next segment if there is nothing in memory. How many requests may be popped now: none only if none
     /// are left.
-    pub fn load(&mut self, scratch: &mut Scratch) -> Result<usize, BacklogError> {
+    pub fn load(&mut self, blocks: &mut Blocks, scratch: &mut Scratch) -> Result<usize, BacklogError> {
         if self.head.count == 0
             && let Some(spilled) = &mut self.spilled
         {
-            if let Some(segment) = spilled.segments.pop_front() {
-                let count = segment.count as usize;
-                self.head = Run { bytes: scratch.take(segment)?, start: HEADER, count };
+            if let Some(segment) = scratch.first(&mut spilled.segments) {
+                let count = segment.count;
+                self.head.chain.append(scratch.take(segment)?, blocks);
+                self.head.count = count;
             } else {
                 self.head = std::mem::take(&mut spilled.tail);
             }
         }
-        Ok(self.head.count)
+        Ok(self.head.count as usize)
     }
 
-    /// The next packed request of those that are loaded.
-    pub fn pop(&mut self) -> Result<&[u8], BacklogError> {
-        self.head.pop_front()
+    /// Puts the next packed request of those that are loaded into `packed`, in place of what is there.
+    pub fn pop(&mut self, blocks: &mut Blocks, packed: &mut Vec<u8>) -> Result<(), BacklogError> {
+        packed.clear();
+        self.head.pop_front(blocks, packed)
     }
 
-    /// Gives back what nothing stands in any more. To be called after the last [`Lane::pop`] of several.
+    /// Forgets parts in which nothing stands any more. To be called after the last [`Lane::pop`] of several.
     pub fn tidy(&mut self) {
-        if self.head.count == 0 {
-            self.head = Run::default();
-        }
-        self.spilled.take_if(|spilled| spilled.segments.is_empty() && spilled.tail.count == 0);
+        self.spilled.take_if(|spilled| spilled.segments.count() == 0 && spilled.tail.count == 0);
     }
 
-    /// Writes all of it to scratch files if that is worth it: from `floor` bytes on. Otherwise only gives spare
-    /// memory back.
-    pub fn spill(&mut self, floor: usize, scratch: &mut Scratch) -> Result<(), BacklogError> {
-        let tail = self.spilled.as_ref().map_or(0, |spilled| spilled.tail.live());
-        if self.head.live() + tail < floor {
-            self.head.shrink();
-            if let Some(spilled) = &mut self.spilled {
-                spilled.tail.shrink();
-            }
+    /// Writes all of it to scratch files if that is worth it: from `floor` bytes on. `buffer` is for its use.
+    pub fn spill(
+        &mut self,
+        floor: usize,
+        blocks: &mut Blocks,
+        scratch: &mut Scratch,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), BacklogError> {
+        let tail = self.spilled.as_ref().map_or(0, |spilled| spilled.tail.chain.len());
+        if self.head.chain.len() + tail < floor {
             return Ok(());
         }
         let spilled = self.spilled.get_or_insert_default();
-        let mut head = Vec::new();
-        std::mem::take(&mut self.head).write(scratch, |segment| head.push(segment))?;
-        for segment in head.into_iter().rev() {
-            spilled.segments.push_front(segment);
-        }
-        std::mem::take(&mut spilled.tail).write(scratch, |segment| spilled.segments.push_back(segment))
+        let mut first = Segments::default();
+        self.head.write(blocks, scratch, buffer, &mut first)?;
+        scratch.put_before(&mut spilled.segments, first);
+        spilled.tail.write(blocks, scratch, buffer, &mut spilled.segments)
     }
 }
 
 impl Run {
-    /// Bytes of what is in it.
-    fn live(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    fn push_back(&mut self, packed: &[u8]) -> Result<(), BacklogError> {
-        // Half of it was taken: then moving the rest to the front is cheaper than growing.
-        if self.start > self.live() && self.bytes.len() + packed.len() >= self.bytes.capacity() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+    #[allow(clippy::cast_possible_truncation, reason = "the shorter form is for lengths below 255")]
+    fn prefix(packed: &[u8]) -> ([u8; 5], usize) {
+        let length = packed.len();
+        if length < usize::from(LONG) {
+            return ([length as u8, 0, 0, 0, 0], 1);
         }
-        self.bytes = postcard::to_extend(&packed.len(), std::mem::take(&mut self.bytes))?;
-        self.bytes.extend_from_slice(packed);
-        self.count += 1;
-        Ok(())
+        // A request is bounded by the length of URLs and trails, far below 4 GiB.
+        let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+        ([LONG, a, b, c, d], 5)
     }
 
-    fn push_front(&mut self, packed: &[u8]) -> Result<(), BacklogError> {
-        let mut length = [0; 10];
-        let length = postcard::to_slice(&packed.len(), &mut length)?;
-        let needed = length.len() + packed.len();
-        if self.start < needed {
-            // Room for more to come back, in proportion, so that each costs the same on average.
-            let room = needed + self.live() / 2;
-            let live = std::mem::take(&mut self.bytes);
-            self.bytes.reserve_exact(room + live.len() - self.start);
-            self.bytes.resize(room, 0);
-            self.bytes.extend_from_slice(&live[self.start..]);
-            self.start = room;
+    fn push_back(&mut self, packed: &[u8], blocks: &mut Blocks) {
+        let (prefix, length) = Self::prefix(packed);
+        self.chain.append(&prefix[..length], blocks);
+        self.chain.append(packed, blocks);
+        self.count += 1;
+    }
+
+    fn push_front(&mut self, packed: &[u8], blocks: &mut Blocks) {
+        let (prefix, length) = Self::prefix(packed);
+        self.chain.prepend(packed, blocks);
+        self.chain.prepend(&prefix[..length], blocks);
+        self.count += 1;
+    }
+
+    /// Moves the first request to the end of `into`, without its length.
+    fn pop_front(&mut self, blocks: &mut Blocks, into: &mut Vec<u8>) -> Result<(), BacklogError> {
+        let mut prefix = [0; 4];
+        self.chain.read(&mut prefix[..1], blocks);
+        let mut length = usize::from(prefix[0]);
+        if prefix[0] == LONG {
+            self.chain.read(&mut prefix, blocks);
+            length = u32::from_le_bytes(prefix) as usize;
         }
-        let (before, place) = (self.start - packed.len(), self.start);
-        self.bytes[before..place].copy_from_slice(packed);
-        self.start -= needed;
-        self.bytes[self.start..before].copy_from_slice(length);
-        self.count += 1;
-        Ok(())
-    }
-
-    fn pop_front(&mut self) -> Result<&[u8], BacklogError> {
-        let (length, rest) = postcard::take_from_bytes::<usize>(&self.bytes[self.start..])?;
-        let begin = self.bytes.len() - rest.len();
-        if self.count == 0 || length > rest.len() {
+        if self.count == 0 || length > self.chain.len() {
             return Err(postcard::Error::DeserializeUnexpectedEnd.into());
         }
-        self.start = begin + length;
+        self.chain.take(length, blocks, into);
         self.count -= 1;
-        Ok(&self.bytes[begin..self.start])
-    }
-
-    fn shrink(&mut self) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
-        self.bytes.shrink_to_fit();
+        Ok(())
     }
 
     /// Appends all of it to scratch files, cut into segments between requests.
-    fn write(mut self, scratch: &mut Scratch, mut each: impl FnMut(Segment)) -> Result<(), BacklogError> {
-        let (mut begin, mut count) = (self.start, 0);
+    fn write(
+        &mut self,
+        blocks: &mut Blocks,
+        scratch: &mut Scratch,
+        buffer: &mut Vec<u8>,
+        to: &mut Segments,
+    ) -> Result<(), BacklogError> {
         while self.count > 0 {
-            let before = self.start;
-            self.pop_front()?;
-            if count > 0 && self.start - begin > SEGMENT_BYTES {
-                each(scratch.append(&self.bytes[begin..before], count)?);
-                (begin, count) = (before, 0);
+            buffer.clear();
+            let mut count = 0;
+            if self.chain.len() <= SEGMENT_BYTES {
+                count = std::mem::take(&mut self.count);
+                self.chain.take(SEGMENT_BYTES, blocks, buffer);
             }
-            count += 1;
-        }
-        if count > 0 {
-            each(scratch.append(&self.bytes[begin..], count)?);
+            let mut packed = Vec::new();
+            while self.count > 0 && (count == 0 || buffer.len() < SEGMENT_BYTES) {
+                packed.clear();
+                self.pop_front(blocks, &mut packed)?;
+                let (prefix, length) = Self::prefix(&packed);
+                buffer.extend_from_slice(&prefix[..length]);
+                buffer.extend_from_slice(&packed);
+                count += 1;
+            }
+            scratch.append(buffer, count, to)?;
         }
         Ok(())
     }
@@ -235,13 +225,17 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::frontier::overflow::Overflow;
 
-    fn drained(run: &mut Run) -> Vec<Vec<u8>> {
-        (0..run.count).map(|_| run.pop_front().expect("one is left").to_vec()).collect()
+    fn popped(lane: &mut Lane, blocks: &mut Blocks) -> Vec<u8> {
+        let mut packed = b"what was there".to_vec();
+        lane.pop(blocks, &mut packed).expect("one");
+        packed
     }
 
     #[test]
@@ -249,26 +243,26 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let settings = Overflow { dir: dir.path().to_owned(), memory: 1 };
         let mut scratch = Scratch::new(&settings).expect("directory");
-        let mut queue = Queue::default();
+        let (mut queue, mut blocks) = (Queue::default(), Blocks::default());
         for priority in [5, 0, 9, 0, 5] {
-            queue.lane(priority).push(&[priority]).expect("packs");
+            queue.lane(priority).push(&[priority], &mut blocks);
         }
         assert_eq!(queue.len(), 5);
         let mut order = Vec::new();
         while let Some(lane) = queue.next() {
-            assert!(lane.load(&mut scratch).expect("memory") > 0);
-            order.extend_from_slice(lane.pop().expect("one"));
+            assert!(lane.load(&mut blocks, &mut scratch).expect("memory") > 0);
+            order.extend(popped(lane, &mut blocks));
             lane.tidy();
         }
         assert_eq!(order, [0, 0, 5, 5, 9]);
         for priority in 0..=255 {
-            queue.lane(priority).push(&[priority]).expect("packs");
+            queue.lane(priority).push(&[priority], &mut blocks);
             let lane = queue.next().expect("one");
             assert_eq!(lane.priority, priority);
-            assert_eq!(lane.pop().expect("one"), [priority]);
+            assert_eq!(popped(lane, &mut blocks), [priority]);
             lane.tidy();
         }
-        assert_eq!((queue.lanes().count(), queue.lanes().map(|lane| lane.memory()).sum::<usize>()), (3, 0));
+        assert_eq!((queue.lanes().count(), blocks.memory()), (3, 0));
     }
 
     #[test]
@@ -276,82 +270,72 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let settings = Overflow { dir: dir.path().to_owned(), memory: 1 << 20 };
         let mut scratch = Scratch::new(&settings).expect("directory");
-        let mut lane = Lane::default();
+        let (mut lane, mut blocks, mut buffer) = (Lane::default(), Blocks::default(), Vec::new());
         let packed = |n: u32| n.to_le_bytes().repeat(25);
         for n in 1_000..3_000 {
-            lane.push(&packed(n)).expect("packs");
+            lane.push(&packed(n), &mut blocks);
             if n % 700 == 0 {
-                lane.spill(1, &mut scratch).expect("disk");
+                lane.spill(1, &mut blocks, &mut scratch, &mut buffer).expect("disk");
             }
         }
         for n in (0..1_000).rev() {
-            lane.push_front(&packed(n)).expect("packs");
+            lane.push_front(&packed(n), &mut blocks);
         }
-        lane.spill(1, &mut scratch).expect("disk");
+        lane.spill(1, &mut blocks, &mut scratch, &mut buffer).expect("disk");
         let spilled = lane.spilled.as_ref().expect("something on disk");
-        assert!((18..30).contains(&spilled.segments.len()), "{} segments", spilled.segments.len());
-        assert_eq!((lane.len(), lane.memory()), (3_000, 0));
+        assert_eq!(spilled.segments.count(), 3_000);
+        assert_eq!((lane.len(), blocks.memory()), (3_000, 0));
         for n in 0..3_000 {
-            assert!(lane.load(&mut scratch).expect("disk") > 0);
-            assert_eq!(lane.pop().expect("one"), packed(n));
+            assert!(lane.load(&mut blocks, &mut scratch).expect("disk") > 0);
+            assert_eq!(popped(&mut lane, &mut blocks), packed(n));
             lane.tidy();
         }
-        assert_eq!((lane.len(), lane.memory(), scratch.bytes()), (0, 0, 0));
+        assert_eq!((lane.len(), blocks.memory(), scratch.bytes()), (0, 0, 0));
     }
 
     #[test]
     fn a_run_through_which_much_flows_stays_small() {
-        let mut run = Run::default();
+        let (mut run, mut blocks) = (Run::default(), Blocks::default());
         for n in 0..100_000_u32 {
-            run.push_back(&n.to_le_bytes()).expect("packs");
+            run.push_back(&n.to_le_bytes(), &mut blocks);
             if n >= 100 {
-                assert_eq!(run.pop_front().expect("one"), (n - 100).to_le_bytes());
+                let mut packed = Vec::new();
+                run.pop_front(&mut blocks, &mut packed).expect("one");
+                assert_eq!(packed, (n - 100).to_le_bytes());
             }
         }
-        assert!(run.bytes.capacity() < 4 * 100 * 5, "{}", run.bytes.capacity());
-    }
-
-    #[test]
-    fn what_comes_back_to_a_long_run_moves_it_rarely() {
-        let mut run = Run::default();
-        for n in 0..10_000_u32 {
-            run.push_back(&n.to_le_bytes()).expect("packs");
-        }
-        let mut moves = 0;
-        for n in 0..10_000_u32 {
-            let before = run.bytes.len();
-            run.push_front(&n.to_le_bytes()).expect("packs");
-            moves += usize::from(run.bytes.len() != before);
-        }
-        assert!(moves < 5, "moved {moves} times");
-        assert_eq!(run.pop_front().expect("one"), 9_999_u32.to_le_bytes());
-        assert_eq!(run.count, 19_999);
+        assert!(blocks.memory() < 2 * 100 * 5, "{}", blocks.memory());
     }
 
     proptest! {
         #[test]
-        fn a_run_is_a_deque(steps in proptest::collection::vec((0..5_u8, 0..300_usize), 0..200)) {
-            let (mut run, mut deque) = (Run::default(), VecDeque::new());
+        fn a_run_is_a_deque(steps in proptest::collection::vec((0..5_u8, 0..600_usize), 0..200)) {
+            let (mut run, mut blocks, mut deque) = (Run::default(), Blocks::default(), VecDeque::new());
             for (n, (step, size)) in steps.into_iter().enumerate() {
                 let packed = vec![n.to_le_bytes()[0]; size];
                 match step {
                     0 | 1 => {
-                        run.push_back(&packed).expect("packs");
+                        run.push_back(&packed, &mut blocks);
                         deque.push_back(packed);
                     }
                     2 => {
-                        run.push_front(&packed).expect("packs");
+                        run.push_front(&packed, &mut blocks);
                         deque.push_front(packed);
                     }
-                    3 => run.shrink(),
-                    _ => match deque.pop_front() {
-                        Some(first) => prop_assert_eq!(run.pop_front().expect("one"), &first),
-                        None => prop_assert!(run.pop_front().is_err()),
-                    },
+                    _ => {
+                        let mut first = Vec::new();
+                        let popped = run.pop_front(&mut blocks, &mut first).is_ok();
+                        prop_assert_eq!(popped.then_some(first), deque.pop_front());
+                    }
                 }
-                prop_assert_eq!(run.count, deque.len());
+                prop_assert_eq!(run.count as usize, deque.len());
             }
-            prop_assert_eq!(drained(&mut run), Vec::from(deque));
+            for packed in deque {
+                let mut first = Vec::new();
+                run.pop_front(&mut blocks, &mut first).expect("one is left");
+                prop_assert_eq!(first, packed);
+            }
+            prop_assert_eq!(blocks.memory(), 0);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{Again, Request, UrlKey, Wait};
 
 impl Frontier {
     /// A request that was queued or leased.
-    pub fn restore(&self, request: Request, again: Option<&Again>) -> Result<(), BacklogError> {
+    pub fn restore(&self, request: &Request, again: Option<&Again>) -> Result<(), BacklogError> {
         if !self.is_new(request.key) {
             return Ok(());
         }

@@ -29,8 +29,8 @@ impl State {
     /// Queues a request whose URL was unknown.
     pub fn admit(&mut self, request: Request) {
         let request = request.ordered();
-        self.pending.admitted.push(request.clone());
-        let admitted = self.front.admit(request);
+        let admitted = self.front.admit(&request);
+        self.pending.admitted.push(request);
         self.note(admitted);
     }
 

@@ -121,7 +121,7 @@ fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<V
                 first.push(Visit::refused(*request, Ending::because(Outcome::Internal, why)));
             } else {
                 let again = replay.again.get(&request.key);
-                if let Err(error) = frontier.restore(*request, again) {
+                if let Err(error) = frontier.restore(&request, again) {
                     fault.get_or_insert(error);
                 }
             }
