@@ -27,6 +27,9 @@ const MAX_RESERVE: u64 = 1 << 20;
 
 /// The most that a sitemap or feed may have, as it comes over the wire.
 const MAX_SPOOL: u64 = 50 << 20;
+/// So much of a robots.txt is taken even where pages may not be as large: a crawler has to read 500 KiB (RFC 9309,
+/// 2.5).
+const LEAST_ROBOTS: u64 = 1 << 20;
 
 /// Fetches over HTTP with the one client of the job.
 pub(super) struct Http {
@@ -122,7 +125,8 @@ impl Http {
         watch: &mut dyn Watch,
     ) -> Result<(Bytes, Option<Arc<Spool>>), Failure> {
         let (most, limit, dir) = match role {
-            Role::Page | Role::Robots => (self.max_body, "`http.max_body`, ", None),
+            Role::Page => (self.max_body, "`http.max_body`, ", None),
+            Role::Robots => (self.max_body.max(LEAST_ROBOTS), "", None),
             Role::Sitemap | Role::Feed => (MAX_SPOOL, "", Some(self.spool_dir.as_path())),
         };
         let too_large = |what: &str| {

@@ -160,3 +160,12 @@ fn a_host_out_of_reach_ends_its_pages_as_such() {
     let reason = run.ending(&dead[0])["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("robots.txt"), "{reason}");
 }
+
+#[test]
+fn one_that_is_larger_than_a_page_may_be_is_read() {
+    let site = Site::new();
+    let (crawl, urls) =
+        crawl(&site, |_| Answer::text(format!("User-agent: *\nDisallow: /no\n#{}", "x".repeat(9000))));
+    let run = examined(&crawl.set("http.max_body", "4KiB"), &urls);
+    assert_eq!((run.outcome(&urls[0]), run.outcome(&urls[1])), ("ok", "skipped_robots"));
+}
