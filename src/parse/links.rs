@@ -12,6 +12,11 @@ use super::Page;
 use super::tags::{Name, Tag, Tags};
 use super::words;
 use crate::model::{Link, Normalize, Parsed, UrlError};
+use crate::units::Size;
+
+/// Bytes of addresses that are taken of one page. A link of three bytes may have an address of thousands, if that of
+/// the page is as long: without a bound a page of some MiB would take gigabytes.
+const MAX_LINK_BYTES: usize = 32 << 20;
 
 /// What stands in a page besides its text. Addresses are as written until the base is known, because a
 /// `<base>` also holds for the links in front of it.
@@ -107,10 +112,14 @@ fn base(page: &Url, href: Option<&str>) -> Url {
 fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed) {
     // Most links of long pages lead into the page itself; they all have the address of the base.
     let itself = normalize.canonical(base.as_str(), None).ok().map(String::from);
-    let mut invalid = 0usize;
+    let (mut invalid, mut bytes, mut left_out) = (0usize, 0usize, 0usize);
     parsed.links.reserve(tags.len());
     for tag in tags {
         let Some(raw) = tag.raw("href") else { continue };
+        if bytes > MAX_LINK_BYTES {
+            left_out += 1;
+            continue;
+        }
         let url = match &itself {
             Some(itself) if raw.starts_with('#') => itself.clone(),
             _ => match normalize.canonical(&attribute(raw), Some(base)) {
@@ -122,7 +131,14 @@ fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed
                 }
             },
         };
+        bytes += url.len();
         parsed.links.push(Link { url, rel: tag.raw("rel").map(rel) });
+    }
+    if left_out > 0 {
+        let most = Size(MAX_LINK_BYTES as u64);
+        parsed
+            .warnings
+            .push(format!("{left_out} links are left out: those before have more than {most} of addresses"));
     }
     if invalid > 0 {
         parsed.warnings.push(format!("{invalid} links are no addresses that could be fetched"));
@@ -231,6 +247,16 @@ mod tests {
         assert!(page.nofollow);
         let rels: Vec<_> = page.links.iter().map(|link| link.rel.as_deref()).collect();
         assert_eq!(rels, [Some("nofollow ugc"), Some("")]);
+    }
+
+    #[test]
+    fn short_links_with_long_addresses_are_bounded() {
+        let text = format!("<base href='/{}'>{}", "x".repeat(16_000), "<a href=?1>".repeat(3_000));
+        let page = parsed(&text);
+        let bytes: usize = page.links.iter().map(|link| link.url.len()).sum();
+        assert!((MAX_LINK_BYTES..MAX_LINK_BYTES + 20_000).contains(&bytes), "{bytes} bytes");
+        let left_out = format!("{} links are left out", 3_000 - page.links.len());
+        assert!(page.warnings[0].starts_with(&left_out), "{:?}", page.warnings);
     }
 
     #[test]
