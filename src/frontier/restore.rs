@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::backlog::BacklogError;
 use super::robots::OriginRobots;
 use super::states::Frontier;
-use crate::model::{Again, Request, UrlKey, Wait};
+use crate::model::{Again, Refusal, Request, Wait};
 
 impl Frontier {
     /// A request that was queued or leased.
@@ -36,8 +36,11 @@ impl Frontier {
     }
 
     /// A URL that was found and refused.
-    pub fn restore_refused(&self, key: UrlKey) {
-        let fingerprint = key.fingerprint();
+    pub fn restore_refused(&self, refusal: &Refusal) {
+        let fingerprint = refusal.request.key.fingerprint();
+        if refusal.is_outside {
+            self.outside.insert(fingerprint);
+        }
         if self.refused.insert(fingerprint) && self.seen.contains(fingerprint) {
             self.readmitted.fetch_add(1, Ordering::Relaxed);
         }

@@ -89,7 +89,14 @@ impl Frontier {
         }
         for refusal in refuses {
             let fingerprint = refusal.request.key.fingerprint();
-            if !self.seen.contains(fingerprint) && self.refused.insert(fingerprint) {
+            if self.seen.contains(fingerprint) {
+                continue;
+            }
+            let is_first = self.refused.insert(fingerprint);
+            if is_first || refusal.is_outside && !self.outside.contains(fingerprint) {
+                if refusal.is_outside {
+                    self.outside.insert(fingerprint);
+                }
                 state.pending.refused.push(refusal);
             }
         }

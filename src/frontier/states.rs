@@ -87,6 +87,8 @@ pub struct Frontier {
     pub(super) seen: Seen,
     /// Fingerprints of what was found and refused, and was not admitted when that was found.
     pub(super) refused: Seen,
+    /// Of these, what was also found on a way on which nothing but the lack of a seed near it stood against it.
+    pub(super) outside: Seen,
     /// Of these, how many were admitted later, on another way.
     pub(super) readmitted: AtomicU64,
     bounds: Bounds,
@@ -124,6 +126,7 @@ impl Frontier {
             state: Mutex::new(state),
             seen: Seen::new(secret),
             refused: Seen::new(secret),
+            outside: Seen::new(secret),
             readmitted: AtomicU64::new(0),
             bounds,
             began: (now, wall),
@@ -209,9 +212,11 @@ impl Frontier {
         self.seen.contains(key.fingerprint())
     }
 
-    /// Whether a URL was found and refused before.
-    pub fn is_refused(&self, key: UrlKey) -> bool {
-        self.refused.contains(key.fingerprint())
+    /// Whether a URL was found and refused before, for lying outside if `is_outside` says that it is now: of the two
+    /// refusals that is the one that a seed which comes later can take back.
+    pub fn is_refused(&self, key: UrlKey, is_outside: bool) -> bool {
+        let known = if is_outside { &self.outside } else { &self.refused };
+        known.contains(key.fingerprint())
     }
 
     /// Notes a URL that ends without ever being queued. Whether it was unknown.

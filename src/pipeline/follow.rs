@@ -28,6 +28,8 @@ pub struct Finds {
     /// URLs that are refused on this way.
     pub refuses: Vec<Refusal>,
     met: HashSet<u64>,
+    /// What was refused, and whether for lying outside: a page may have the same link a million times.
+    turned_away: HashSet<(u64, bool)>,
 }
 
 impl Guide {
@@ -106,7 +108,9 @@ impl Guide {
                 finds.admits.push(Request { hops, ..found() });
             }
             // Not noted as met: a later link of the same page may be one that is followed.
-            Judged::Refuse { .. } if self.frontier.is_refused(key) => {}
+            Judged::Refuse { is_outside, .. }
+                if self.frontier.is_refused(key, is_outside)
+                    || !finds.turned_away.insert((key.fingerprint(), is_outside)) => {}
             Judged::Refuse { ending, is_outside } => {
                 finds.refuses.push(Refusal { is_outside, ..Refusal::new(found(), ending) });
             }

@@ -132,7 +132,7 @@ fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<V
                 frontier.restore_good(&settle.host);
             }
         }
-        Known::Refused(refusal) => frontier.restore_refused(refusal.request.key),
+        Known::Refused(refusal) => frontier.restore_refused(&refusal),
     })?;
     fault.map_or(Ok(first), |error| Err(error.into()))
 }

@@ -290,3 +290,21 @@ fn bad_expressions_are_named_before_anything_is_asked() {
     crawl.run().expect(78).says("scope.include").says("(unclosed");
     assert_eq!(site.hits(), 0);
 }
+
+/// A link that is marked does not hide one that is not, if a seed that comes late brings both into the scope.
+#[test]
+fn a_seed_that_comes_late_lets_in_what_was_refused_for_two_reasons() {
+    let site = Site::new();
+    site.otherwise(|seen| Answer::page(&seen.path)).serve("/robots.txt", Answer::status(404));
+    let target = site.at("b.test", "/x");
+    let marked = format!("<a rel=nofollow href='{target}'>x</a><a href=/p>p</a>");
+    site.serve("//a.test/", Answer::bytes("text/html", marked));
+    site.serve("//a.test/p", Answer::links("P", [&target]));
+    let late = Answer::redirect(302, &site.at("b.test", "/")).after(std::time::Duration::from_millis(700));
+    site.serve("//c.test/", late);
+    let crawl = crawl(&site, "host", &["a.test/", "c.test/"]).set("checkpoint.every", "50ms");
+    crawl.run().expect(0);
+    let urls = [("a.test", "/"), ("a.test", "/p"), ("c.test", "/"), ("b.test", "/")];
+    let urls = urls.map(|(host, path)| site.at(host, path));
+    crawl.verify_exact(urls.iter().chain([&target])).ends(&target, "ok", None);
+}
