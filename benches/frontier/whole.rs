@@ -151,6 +151,7 @@ fn leases(frontier: &Arc<Frontier>, size: usize, hosts: usize, spent: &mut i64) 
 }
 
 /// A checkpoint's worth of leases; fewer at the end. Of those in flight the oldest ends first.
+#[allow(clippy::unused_async, reason = "a runtime must be there where leases are taken")]
 async fn some(frontier: &Arc<Frontier>, flying: &mut VecDeque<Slot>) -> Vec<Request> {
     let mut leased = Vec::with_capacity(BATCH);
     while leased.len() < BATCH {

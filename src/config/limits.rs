@@ -39,7 +39,7 @@ pub struct Limits {
     /// Pages with a record that one run yields of one host at most; what is left of the host ends as `skipped_budget`.
     pub max_pages_per_host: Option<NonZeroU64>,
     /// Links that are followed from a seed on at most: 0 for the seeds alone. With it, a host is crawled level by
-    /// level, so that every run comes to the same pages.
+    /// level, so that every run comes to the same pages as long as links stay on their hosts.
     pub max_depth: Option<u32>,
     /// Bytes of bodies over the wire after which no new request starts.
     pub max_bytes: Option<Size>,

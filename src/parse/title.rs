@@ -59,11 +59,17 @@ fn search(text: &str) -> Result<Option<String>, Exhausted> {
         if bytes.get(end + 1) != Some(&b'/') || !is_tag(bytes, end + 2, b"title") {
             continue;
         }
+        // What looks like an end tag may still stand in the start tag: `<title </title>`.
+        let ends_a_tag = end > 0 && bytes[end - 1] == b'>';
         // The byte behind the name is ASCII, so this is a character boundary.
         let end = end + b"</title".len() + 1;
         feed.up_to(end)?;
         let mut found = None;
-        feed.with_new_titles(|in_head| found = found.or(Some(in_head)));
+        feed.with_new_titles(|in_head, has_text| {
+            if has_text || ends_a_tag {
+                found = found.or(Some(in_head));
+            }
+        });
         match found {
             Some(true) => return Ok(feed.title()),
             Some(false) if !opens(text, end, b"title") && !opens(text, end, b"frameset") => {
@@ -163,15 +169,16 @@ impl<'a> Feed<'a> {
         self.html(first_title)
     }
 
-    /// Tells of each title element that was not told before whether it is a child of the head.
-    fn with_new_titles(&mut self, mut tell: impl FnMut(bool)) {
+    /// Tells of each title element that was not told before whether it is a child of the head, and whether it has text.
+    fn with_new_titles(&mut self, mut tell: impl FnMut(bool, bool)) {
         let seen = self.seen;
         self.seen = self.nodes();
         self.html(|html| {
             let nodes = html.tree.nodes();
             let new = nodes.len() - seen;
             for node in nodes.rev().take(new).filter(|node| is_html(node.value(), "title")) {
-                tell(node.parent().is_some_and(|parent| is_html(parent.value(), "head")));
+                let in_head = node.parent().is_some_and(|parent| is_html(parent.value(), "head"));
+                tell(in_head, node.has_children());
             }
         });
     }
@@ -243,6 +250,8 @@ mod tests {
         );
         check("<title></title><title>B</title>", None);
         check("<title> \n </title>", None);
+        check("<title\r</title><title", Some("<title"));
+        check("<title </title>A</title>B", Some("A"));
         check("<title>A<b>c</b><!-- d --></title>", Some("A<b>c</b><!-- d -->"));
         check("<title>A</titlex></title >", Some("A</titlex>"));
         check("<title>never closed <p>", Some("never closed <p>"));
