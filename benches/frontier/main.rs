@@ -1,8 +1,9 @@
-//! What a known URL costs, in CPU time and memory, with few of them and with ten million: the set of seen URLs, and
-//! the queue that goes on in scratch files. Prints a table and fails on no number.
+//! What a known URL costs, in CPU time and memory, with few of them and with ten million: in the set of seen URLs, in
+//! the queue that goes on in scratch files, and in the whole frontier; links a second where most are known; bytes in
+//! the journal; and pages a second of virtual time against what delays allow. Prints tables and fails on no number.
 //!
-//! `cargo bench --bench frontier -- [--quick] [--only NAME]`, with NAME one of seen, backlog. Each case runs in a
-//! process of its own, so that its peak of memory is its own. Scratch files stand in `TMPDIR`.
+//! `cargo bench --bench frontier -- [--quick] [--only NAME]`, with NAME one of seen, backlog, whole, pace. Each case
+//! runs in a process of its own, so that its peak of memory is its own. Scratch files stand in `TMPDIR`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +12,7 @@
     reason = "a bench prints, and stops where something is wrong"
 )]
 
+mod pace;
 mod whole;
 
 use std::process::Command;
@@ -48,6 +50,9 @@ fn main() {
     if wanted("whole") {
         whole_table(sizes);
         journal_line();
+    }
+    if wanted("pace") {
+        pace_table();
     }
 }
 
@@ -100,6 +105,26 @@ fn journal_line() {
     println!("{size} URLs admitted and written to the journal: {append:.0} ns and {bytes:.1} bytes each");
 }
 
+/// Hosts, pages of each, delay and latency in milliseconds, requests in flight.
+const PACES: [[u32; 5]; 4] = [
+    [1_000, 60, 1_000, 0, 64],
+    [1_000, 60, 1_000, 30, 64],
+    [5_000, 60, 1_000, 0, 64],
+    [5_000, 60, 1_000, 30, 256],
+];
+
+fn pace_table() {
+    println!("hosts   delay   latency   in flight   pages/s   allowed            CPU a page");
+    for [hosts, pages, delay, latency, in_flight] in PACES {
+        let case = format!("pace {hosts} {pages} {delay} {latency} {in_flight}");
+        let [reached, allowed, cpu] = child(&case);
+        println!(
+            "{hosts:>5}  {delay:>4} ms   {latency:>4} ms   {in_flight:>9}   {reached:>7.0}   {allowed:>7.0}   {:>5.1} %   {cpu:>5.0} ns",
+            100.0 * reached / allowed
+        );
+    }
+}
+
 /// Runs a case in a process of its own and reads its numbers.
 fn child<const N: usize>(case: &str) -> [f64; N] {
     let output = Command::new(std::env::current_exe().expect("this program")).env(CASE, case).output();
@@ -118,6 +143,10 @@ fn run(case: &str) {
         "seen" => seen(number(1)).to_vec(),
         "backlog" => backlog(number(1), number(2)).to_vec(),
         "whole" => whole::whole(number(1), number(2)).to_vec(),
+        "pace" => {
+            let milliseconds = |at| number(at) as u64;
+            pace::pace(number(1), number(2), milliseconds(3), milliseconds(4), number(5)).to_vec()
+        }
         "journal" => whole::journal(number(1), number(2)).to_vec(),
         other => panic!("no case `{other}`"),
     };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
@@ -23,13 +24,10 @@ const LINKS: usize = 50;
 /// Pages whose links go into one checkpoint.
 const PAGES: usize = 20;
 
-/// An answer that came at once.
-pub const ANSWERED: Report = Report::Answered {
-    latency: std::time::Duration::ZERO,
-    is_error: false,
-    slow_down: false,
-    retry_after: None,
-};
+/// An answer that took so long to begin.
+pub const fn answered(latency: Duration) -> Report {
+    Report::Answered { latency, is_error: false, slow_down: false, retry_after: None }
+}
 
 /// A frontier with this delay whose queue overflows into a directory.
 pub fn frontier(dir: &std::path::Path, delay: Time, in_flight: usize) -> Arc<Frontier> {
@@ -157,7 +155,7 @@ async fn some(frontier: &Arc<Frontier>, flying: &mut VecDeque<Slot>) -> Vec<Requ
     while leased.len() < BATCH {
         if flying.len() == IN_FLIGHT || frontier.left() == leased.len() as u64 {
             let Some(slot) = flying.pop_front() else { break };
-            slot.end(ANSWERED, None);
+            slot.end(answered(Duration::ZERO), None);
             continue;
         }
         match frontier.next().now_or_never() {
@@ -167,7 +165,7 @@ async fn some(frontier: &Arc<Frontier>, flying: &mut VecDeque<Slot>) -> Vec<Requ
             }
             Some(None) => break,
             // Every host that is left is being asked already.
-            None => flying.pop_front().expect("one in flight").end(ANSWERED, None),
+            None => flying.pop_front().expect("one in flight").end(answered(Duration::ZERO), None),
         }
     }
     leased
