@@ -180,6 +180,25 @@ fn tiny(n: usize) -> String {
     out
 }
 
+/// Links of a page of the web.
+const WEB_LINKS: usize = 50;
+
+/// The nth page of a web of so many: two links make a tree of all pages below the first one, the others lead anywhere.
+pub fn web(n: usize, count: usize) -> Bytes {
+    let mut dice = Dice(n as u64 + 2_000_000);
+    let mut out = String::with_capacity(4 << 10);
+    head(&mut out, &mut dice, n);
+    out.push_str("</head><body>\n");
+    let below = [2 * n + 1, 2 * n + 2].into_iter().filter(|below| *below < count);
+    let mut to: Vec<usize> = below.collect();
+    to.resize_with(WEB_LINKS, || dice.below(count));
+    for page in to {
+        let _ = writeln!(out, "<p><a href=\"{page}\">page {page}</a> and so on</p>");
+    }
+    out.push_str("</body></html>");
+    out.into()
+}
+
 /// What the server has.
 pub struct Corpus {
     /// `/real/N`

@@ -1,10 +1,10 @@
-//! Pages per CPU-second of the built program against the plainest loop that does the same, in the same run;
-//! what concurrency brings; how soon a job with many known URLs sends its first request. Prints ratios and
-//! fails on none of them.
+//! Pages per CPU-second of the built program against the plainest loop that does the same, in the same run; of a web
+//! that is crawled by its links against a list of the same pages; what concurrency brings; how soon a job with many
+//! known URLs sends its first request. Prints ratios and fails on none of them.
 //!
-//! `cargo bench --bench throughput -- [--quick] [--real N] [--tiny N] [--known N] [--rounds N] [--only NAME]
-//! [--no-pin]`, with NAME one of real, tiny, latency, start. `TRAWL_BENCH_PAGES=DIR` takes the HTML files of
-//! a directory instead of generated real-size pages.
+//! `cargo bench --bench throughput -- [--quick] [--real N] [--tiny N] [--web N] [--known N] [--rounds N] [--only NAME]
+//! [--no-pin]`, with NAME one of real, tiny, web, latency, start. `TRAWL_BENCH_PAGES=DIR` takes the HTML files of a
+//! directory instead of generated real-size pages.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,6 +33,7 @@ const IN_FLIGHT: usize = 100;
 struct Options {
     real: usize,
     tiny: usize,
+    web: usize,
     known: usize,
     rounds: usize,
     only: Option<String>,
@@ -52,6 +53,7 @@ impl Options {
         Self {
             real: number("--real", if quick { 1_000 } else { 10_000 }),
             tiny: number("--tiny", if quick { 2_000 } else { 20_000 }),
+            web: number("--web", if quick { 5_000 } else { 50_000 }),
             known: number("--known", if quick { 10_000 } else { 100_000 }),
             rounds: number("--rounds", if quick { 1 } else { 3 }).max(1),
             only: value("--only"),
@@ -87,6 +89,9 @@ fn bench(options: &Options) {
         if options.wants(case) {
             against_the_bare_loop(&server, case, count, options.rounds);
         }
+    }
+    if options.wants("web") {
+        links_against_a_list(&server, options.web, options.rounds);
     }
     if options.wants("latency") {
         latency(&server);
@@ -141,15 +146,38 @@ fn against_the_bare_loop(server: &Server, case: &str, count: usize, rounds: usiz
     }
     let (bare, ours) = (Used::median(bare), Used::median(ours));
     for (who, used) in [("bare", &bare), ("trawl", &ours)] {
-        println!(
-            "{case:<6} {who:<6} {count:>6} {:>8.2} {:>12.0} {:>7.2} {:>8.0} {:>8.2}",
-            used.cpu.as_secs_f64(),
-            count as f64 / used.cpu.as_secs_f64(),
-            bare.cpu.as_secs_f64() / used.cpu.as_secs_f64(),
-            used.peak_bytes as f64 / 1e6,
-            used.wall.as_secs_f64(),
-        );
+        print_row(case, who, count, used, &bare);
     }
+}
+
+/// A web crawled by its links from one page on, against a list of the same pages.
+fn links_against_a_list(server: &Server, count: usize, rounds: usize) {
+    let urls: Vec<String> = (0..count).map(|n| server.url(&format!("/web/{count}/{n}"))).collect();
+    let (mut list, mut links) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        for (urls, scope, used) in [(&urls[..], "page", &mut list), (&urls[..1], "host", &mut links)] {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            let mut command = job(dir.path(), urls, IN_FLIGHT);
+            command.args(["--set", &format!("scope.type={scope}"), "--set", "politeness.obey_robots=false"]);
+            used.push(measure(&command));
+            assert_eq!(records_in(dir.path()), count, "a record for each page, by `{scope}`");
+        }
+    }
+    let (list, links) = (Used::median(list), Used::median(links));
+    for (who, used) in [("list", &list), ("links", &links)] {
+        print_row("web", who, count, used, &list);
+    }
+}
+
+fn print_row(case: &str, who: &str, count: usize, used: &Used, base: &Used) {
+    println!(
+        "{case:<6} {who:<6} {count:>6} {:>8.2} {:>12.0} {:>7.2} {:>8.0} {:>8.2}",
+        used.cpu.as_secs_f64(),
+        count as f64 / used.cpu.as_secs_f64(),
+        base.cpu.as_secs_f64() / used.cpu.as_secs_f64(),
+        used.peak_bytes as f64 / 1e6,
+        used.wall.as_secs_f64(),
+    );
 }
 
 fn latency(server: &Server) {

@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::corpus::Corpus;
+use crate::corpus::{self, Corpus};
 use crate::measure;
 
 /// The bench's end of the server's process.
@@ -142,6 +142,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let body = match (kind, rest) {
         ("real", _) => page(&state.corpus.real),
         ("tiny", _) => page(&state.corpus.tiny),
+        ("web", n) => n.split_once('/').and_then(|(count, n)| {
+            let (count, n) = (count.parse().ok()?, n.parse().ok()?);
+            (n < count).then(|| corpus::web(n, count))
+        }),
         ("known", n) => Some(format!("<title>Known {n}</title>").into()),
         ("second", n) => {
             tokio::time::sleep(Duration::from_secs(1)).await;
