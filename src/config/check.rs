@@ -293,8 +293,11 @@ fn sinks(config: &Config, wrongs: &mut Vec<Wrong>) {
     unique("sinks", config.sinks.iter().map(sink::Settings::id), wrongs);
     let mut folders: Vec<PathBuf> = Vec::new();
     for (index, settings) in config.sinks.iter().enumerate() {
-        let sink::Settings::Pages(pages) = settings;
-        let key = format!("sinks[{index}].{}", if pages.path.is_some() { "path" } else { "id" });
+        for sink::Wrong { key, what, hint } in settings.check() {
+            let wrong = Wrong::new(format!("sinks[{index}].{key}"), On::Value, what);
+            wrongs.push(Wrong { hint, ..wrong });
+        }
+        let key = format!("sinks[{index}].{}", if settings.path().is_some() { "path" } else { "id" });
         let folder = match settings.folder() {
             Ok(folder) => folder,
             Err(what) => {

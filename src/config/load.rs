@@ -266,11 +266,11 @@ mod tests {
         check("http.ca_file = ''", "3:16: `http.ca_file`: an empty path");
         check(
             "sinks = [{ id = 'x' }]",
-            "3:10: `type` is missing in [[sinks]] | add `type = \"...\"`, one of `pages`",
+            "3:10: `type` is missing in [[sinks]] | add `type = \"...\"`, one of `jsonl`, `csv`, `pages`",
         );
         check(
             "sinks = [{ type = 'page' }]",
-            "3:19: `sinks[0].type` must be one of `pages`, not `page` | did you mean `pages`?",
+            "3:19: `sinks[0].type` must be one of `jsonl`, `csv`, `pages`, not `page` | did you mean `pages`?",
         );
         check(
             "sinks = 'x'",
@@ -346,6 +346,22 @@ mod tests {
             "3:33: `records` is the id of an output that every run has | choose another id",
         );
         check(&sink("a/b", "x"), "3:33: `id` may hold letters, digits, `.`, `_` and `-` only: `a/b`");
+        check(
+            "sinks = [{ type = 'jsonl', id = 'a', fields = ['url', 'titel'] }]",
+            "3:55: `titel` is no field of a record | did you mean `title`?",
+        );
+        check(
+            "sinks = [{ type = 'csv', id = 'a', delimiter = 'ab' }]",
+            "3:48: `ab` cannot stand between cells | write one ASCII character that is no letter, digit, quote or line end, such as \";\" or \"\\t\"",
+        );
+        check(
+            "sinks = [{ type = 'csv', id = 'a', compression = 'zip' }]",
+            "3:50: `sinks[0].compression` must be one of `none`, `gzip`, `zstd`, not `zip` | did you mean `gzip`?",
+        );
+        check(
+            "sinks = [{ type = 'csv', id = 'a', roll = { size = '0B', records = 5 } }]",
+            "3:52: `roll.size` must be more than nothing | leave the key out to get its default",
+        );
         check(
             "sinks = [{ type = 'pages', id = 'a' }, { type = 'pages', id = 'b', path = 'a/' }]",
             "3:75: two sinks write to the folder `a` | give each a folder of its own",

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::schema;
-use super::shape::{Shape, follow, shape, type_of};
+use super::shape::{Shape, follow, path_within, shape, type_of};
 
 const HEAD: &str = "\
 # Configuration reference
@@ -68,16 +68,15 @@ fn tables_in<'s>(
     key: &str,
     value: &'s Json,
 ) -> Vec<(String, &'s str, &'s Json)> {
-    let name =
-        if outer.is_empty() { key.to_owned() } else { format!("{}.{key}", outer.trim_matches(['[', ']'])) };
+    let (name, tag) = path_within(outer, key);
     let about = value["description"].as_str().unwrap_or_default();
     let inner = follow(root, value);
     if inner["properties"].is_object() {
-        return vec![(format!("[{name}]"), about, inner)];
+        return vec![(format!("[{name}]{tag}"), about, inner)];
     }
     let one = follow(root, &inner["additionalProperties"]);
     if one["properties"].is_object() {
-        return vec![(format!("[{name}.\"...\"]"), about, one)];
+        return vec![(format!("[{name}.\"...\"]{tag}"), about, one)];
     }
     let Shape::Tagged(variants) = shape(root, &inner["items"]) else { return Vec::new() };
     let tables = variants.into_iter().map(|(tag, one)| {

@@ -112,6 +112,14 @@ pub fn example(root: &Json, schema: &Json) -> String {
     }
 }
 
+/// The path of a key in the table that is called `outer`, and what its name says behind the brackets: within an entry
+/// of a list, `[[sinks]] of type "csv"`, that is its type.
+pub fn path_within<'o>(outer: &'o str, key: &str) -> (String, &'o str) {
+    let (table, tag) = outer.split_once(']').unwrap_or((outer, ""));
+    let path = [table.trim_start_matches('['), key].join(".");
+    (path.trim_start_matches('.').to_owned(), tag.trim_start_matches(']'))
+}
+
 /// Names in a row, each in backticks.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();

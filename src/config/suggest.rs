@@ -3,13 +3,16 @@
 
 use serde_json::Value as Json;
 
-use super::shape::{Shape, follow, listed, shape};
+use super::shape::{Shape, follow, listed, path_within, shape};
 use super::text::shown;
 use super::walk::within;
 use crate::kind::nearest;
 
 /// A longer key resembles nothing, and comparing it would take its time.
 const LONGEST_KEY: usize = 64;
+
+/// A shorter key resembles too much to be looked for in other tables.
+const SHORTEST_KEY: usize = 5;
 
 /// The message and the hint for a key that `table`, called `name`, does not have.
 pub fn unknown_key(root: &Json, table: &Json, name: &str, key: &str) -> (String, Option<String>) {
@@ -24,6 +27,7 @@ pub fn unknown_key(root: &Json, table: &Json, name: &str, key: &str) -> (String,
     let mut everywhere = Vec::new();
     collect(root, root, "", &mut everywhere);
     let elsewhere = everywhere.iter().find(|(_, other)| *other == key).or_else(|| {
+        let key = Some(key).filter(|key| key.len() >= SHORTEST_KEY)?;
         let near = nearest(key, everywhere.iter().map(|(_, other)| *other))?;
         everywhere.iter().find(|(_, other)| *other == near)
     });
@@ -45,13 +49,12 @@ fn collect<'s>(root: &'s Json, table: &'s Json, name: &str, found: &mut Vec<(Str
     }
     for (key, schema) in properties {
         let inner = follow(root, schema);
-        let full =
-            if name.is_empty() { key.clone() } else { format!("{}.{key}", name.trim_matches(['[', ']'])) };
+        let (full, tag) = path_within(name, key);
         if inner["properties"].is_object() {
-            collect(root, inner, &format!("[{full}]"), found);
+            collect(root, inner, &format!("[{full}]{tag}"), found);
         } else if inner["additionalProperties"].is_object() {
             let one = follow(root, &inner["additionalProperties"]);
-            collect(root, one, &format!("[{full}.\"...\"]"), found);
+            collect(root, one, &format!("[{full}.\"...\"]{tag}"), found);
         } else if let Shape::Tagged(variants) = shape(root, &inner["items"]) {
             for (tag, variant) in variants {
                 collect(root, variant, &format!("[[{full}]] of type \"{tag}\""), found);

@@ -24,8 +24,6 @@ use crate::sink::jsonl::{Outcomes, Records};
 use crate::sink::{self, Sink};
 use crate::source::{self, Source, SourceError, Surroundings};
 
-/// Bytes of a part of `records/` and `outcomes/` before the next one begins.
-const PART_BYTES: u64 = 512 << 20;
 /// Pages that may be at or before a parse thread, for each of them.
 const PARSE_WIDTH: usize = 32;
 /// Pages settled one by one after repeated deaths before the run goes on at full width.
@@ -280,8 +278,11 @@ fn overrides(config: &Config) -> BTreeMap<String, Override> {
 pub fn sinks(config: &Config, run_id: &str) -> Vec<Box<dyn Sink>> {
     let origin =
         Origin { job: config.job.name.clone(), run_id: run_id.to_owned(), links: config.records.links };
-    let mut sinks: Vec<Box<dyn Sink>> =
-        vec![Box::new(Records::new(origin.clone(), PART_BYTES)), Box::new(Outcomes::new(origin, PART_BYTES))];
-    sinks.extend(config.sinks.iter().map(sink::build));
+    let part_bytes = sink::PART_BYTES.0;
+    let mut sinks: Vec<Box<dyn Sink>> = vec![
+        Box::new(Records::new(origin.clone(), part_bytes)),
+        Box::new(Outcomes::new(origin.clone(), part_bytes)),
+    ];
+    sinks.extend(config.sinks.iter().map(|settings| sink::build(settings, &origin)));
     sinks
 }

@@ -12,7 +12,10 @@ use super::directory;
 use super::error::RunError;
 use super::manifest::{Entry, MANIFEST, Manifest, SUCCESS, digest, files_below};
 use crate::model::{Outcome, OutcomeLine, Record, SCHEMA_VERSION, UrlKey};
+use crate::sink;
 
+/// Folders whose files are read line by line below.
+const LOOKED_AT: [&str; 2] = ["records/", "outcomes/"];
 /// Findings that are listed; beyond it they are counted.
 const MAX_FINDINGS: usize = 100;
 
@@ -98,7 +101,7 @@ fn files(dir: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), Run
             Ok((_, sha256)) if sha256 != entry.sha256 => {
                 report.say(format!("{}: its SHA-256 differs from the manifest", entry.path));
             }
-            Ok(_) => {}
+            Ok(_) => counted(dir, entry, report),
             Err(error) => report.say(format!("{}: {error}", entry.path)),
         }
     }
@@ -106,6 +109,20 @@ fn files(dir: &Path, manifest: &Manifest, report: &mut Report) -> Result<(), Run
         report.say(format!("{}: not in the manifest", path.display()));
     }
     Ok(())
+}
+
+/// Holds the lines of a file against its entry, and whether its format says that it is whole.
+fn counted(dir: &Path, entry: &Entry, report: &mut Report) {
+    if LOOKED_AT.iter().any(|folder| entry.path.starts_with(folder)) {
+        return;
+    }
+    match sink::count(&dir.join(&entry.path)) {
+        Some(Ok(count)) if count != entry.records => {
+            report.say(format!("{}: {count} records, the manifest says {}", entry.path, entry.records));
+        }
+        Some(Err(error)) => report.say(format!("{}: {error}", entry.path)),
+        Some(Ok(_)) | None => {}
+    }
 }
 
 /// Reads all lines of one kind of journal and hands them on with their place.

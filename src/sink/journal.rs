@@ -1,12 +1,13 @@
 //! A folder of append-only part files that can be cut back to a committed position.
 //!
-//! Parts are rolled at line bounds; lines never span parts. Here is nothing about what a line means,
-//! and nothing is durable before [`Journal::sync`] returns.
+//! Parts are rolled at line bounds; lines never span parts. Packed parts end a member or frame at each sync. Here
+//! is nothing about what a line means, and nothing is durable before [`Journal::sync`] returns.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Write};
 
+use super::packing::Packer;
+use super::place::Place;
 use super::{Artifact, SinkError};
 use crate::crash;
 use crate::model::{Position, Span};
@@ -14,30 +15,21 @@ use crate::model::{Position, Span};
 /// Lines are handed to the system in pieces of this size.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Where a journal lives and when it rolls.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Id of the sink, for errors.
-    pub sink: String,
-    /// The run directory: artifacts are named relative to it.
-    pub run_dir: PathBuf,
-    /// Folder of the parts, relative to the run directory.
-    pub folder: PathBuf,
-    /// Ending of the parts, without the dot.
-    pub extension: &'static str,
-    /// A part is not made longer than this, unless one line alone is.
-    pub roll_bytes: u64,
-}
-
 /// An open journal. After an error it takes nothing more: what is on disk is then unknown, and only
 /// cutting back to the committed position makes it known again.
 #[derive(Debug)]
 pub struct Journal {
     place: Place,
     file: File,
-    /// Lines that the system has not been given yet. Part and offset below count them already.
+    packer: Option<Packer>,
+    /// Bytes that the system has not been given yet. Part and offset below count them already.
     buffer: Vec<u8>,
+    /// In a packed part its offset counts what the packer has given.
     end: Position,
+    /// Whether anything stands in the part, or in the packer.
+    is_begun: bool,
+    /// Lines in the part; counted only if parts are rolled by it.
+    in_part: u64,
     /// The part that was continued, if the journal was cut back; it and all before were written earlier.
     continued: Option<u32>,
     /// Lines appended to each part since the journal was opened.
@@ -50,88 +42,6 @@ enum State {
     Synced,
     Dirty,
     Broken,
-}
-
-/// File name of a part.
-pub fn part_name(part: u32, extension: &str) -> String {
-    format!("part-{part:05}.{extension}")
-}
-
-fn part_number(name: &str, extension: &str) -> Option<u32> {
-    let number = name.strip_prefix("part-")?.split('.').next()?.parse().ok()?;
-    (name == part_name(number, extension)).then_some(number)
-}
-
-impl Place {
-    /// Path of a part.
-    pub fn part(&self, part: u32) -> PathBuf {
-        self.dir().join(part_name(part, self.extension))
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.run_dir.join(&self.folder)
-    }
-
-    /// The error of this sink at `path`.
-    pub(super) fn failed(&self, action: &'static str, path: &Path, error: io::Error) -> SinkError {
-        SinkError::Io { sink: self.sink.clone(), action, path: path.to_owned(), error }
-    }
-
-    /// Removes the parts from `first` on.
-    fn remove_from(&self, first: u32) -> Result<(), SinkError> {
-        let dir = self.dir();
-        for entry in fs::read_dir(&dir).map_err(|error| self.failed("read", &dir, error))? {
-            let path = entry.map_err(|error| self.failed("read", &dir, error))?.path();
-            let number = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(|name| part_number(name, self.extension));
-            if number.is_some_and(|number| number >= first) {
-                fs::remove_file(&path).map_err(|error| self.failed("remove", &path, error))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Creates the folder, and makes its name and those above it up to the run directory durable.
-    fn create_folder(&self) -> Result<(), SinkError> {
-        let dir = self.dir();
-        fs::create_dir_all(&dir).map_err(|error| self.failed("create", &dir, error))?;
-        for above in dir.ancestors().skip(1).take(self.folder.components().count()) {
-            sync_dir(above).map_err(|error| self.failed("sync", above, error))?;
-        }
-        Ok(())
-    }
-
-    fn create_part(&self, part: u32) -> Result<File, SinkError> {
-        let path = self.part(part);
-        let file = OpenOptions::new().append(true).create(true).open(&path);
-        let file = file.map_err(|error| self.failed("create", &path, error))?;
-        sync_dir(&self.dir()).map_err(|error| self.failed("sync", &self.dir(), error))?;
-        Ok(file)
-    }
-
-    /// Cuts `at.part` back to what was committed. A part that never held a committed byte may be missing.
-    fn cut_part(&self, at: Position) -> Result<File, SinkError> {
-        for earlier in (0..at.part).map(|part| self.part(part)) {
-            fs::metadata(&earlier).map_err(|error| self.failed("read", &earlier, error))?;
-        }
-        let path = self.part(at.part);
-        let found = match fs::metadata(&path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(self.failed("read", &path, error)),
-        };
-        if found < at.offset {
-            let sink = self.sink.clone();
-            return Err(SinkError::Shorter { sink, path, found, committed: at.offset });
-        }
-        let file = self.create_part(at.part)?;
-        if found > at.offset {
-            file.set_len(at.offset).map_err(|error| self.failed("cut back", &path, error))?;
-        }
-        Ok(file)
-    }
 }
 
 impl Journal {
@@ -147,11 +57,18 @@ impl Journal {
             place.remove_from(0)?;
             place.create_part(0)?
         };
+        let in_part = match (at, place.roll_records) {
+            (Some(at), Some(_)) if at.offset > 0 => place.counted(at.part)?,
+            _ => 0,
+        };
         Ok(Self {
+            packer: Packer::new(place.compression),
             place,
             file,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             end,
+            is_begun: end.offset > 0,
+            in_part,
             continued: at.map(|at| at.part),
             appended: vec![0],
             // The cut is not durable yet; the first sync makes it so.
@@ -164,37 +81,49 @@ impl Journal {
         &self.place
     }
 
-    /// Appends one line, its line end included, and says where it stands.
+    /// Appends one line, its line end included, and says where it stands; in a packed part nobody can say.
     pub fn append(&mut self, line: &[u8]) -> Result<Span, SinkError> {
+        self.append_below(|_| Vec::new(), line)
+    }
+
+    /// The same for parts that begin with a head, which is no line; it is made for the number of a new part.
+    pub fn append_below(&mut self, head: impl Fn(u32) -> Vec<u8>, line: &[u8]) -> Result<Span, SinkError> {
         crash::reached("sink.append");
         self.usable()?;
         let length = u32::try_from(line.len())
             .map_err(|_| self.failed("write", io::Error::other("a line is longer than 4 GiB")))?;
-        if self.end.offset > 0 && self.end.offset + u64::from(length) > self.place.roll_bytes {
+        if self.is_full(length) {
             self.roll()?;
         }
-        self.state = State::Dirty;
+        if !self.is_begun {
+            self.put(&head(self.end.part))?;
+        }
         let span = Span { part: self.end.part, offset: self.end.offset, length };
-        if self.buffer.len() + line.len() > BUFFER_BYTES {
-            self.flush()?;
-        }
-        if line.len() >= BUFFER_BYTES {
-            self.hand_over(line)?;
-        } else {
-            self.buffer.extend_from_slice(line);
-        }
-        self.end.offset += u64::from(length);
+        self.put(line)?;
         self.end.records += 1;
+        self.in_part += 1;
         if let Some(count) = self.appended.last_mut() {
             *count += 1;
         }
         Ok(span)
     }
 
+    /// Whether a line of this length is for the next part.
+    fn is_full(&self, length: u32) -> bool {
+        let with_it = match self.packer {
+            // Packed it is shorter, and nobody knows how much.
+            Some(_) => self.end.offset.saturating_add(1),
+            None => self.end.offset.saturating_add(length.into()),
+        };
+        let by_records = self.place.roll_records.is_some_and(|most| self.in_part >= most);
+        self.is_begun && (with_it > self.place.roll_bytes || by_records)
+    }
+
     /// Everything appended so far is on disk when this returns.
     pub fn sync(&mut self) -> Result<Position, SinkError> {
         self.usable()?;
         if self.state == State::Dirty {
+            self.end_frame()?;
             self.flush()?;
             crash::reached("sink.written");
             let synced = self.file.sync_data();
@@ -206,16 +135,25 @@ impl Journal {
     }
 
     /// Syncs, and names the parts with their lines. Parts from before a resume are counted.
-    pub fn finish(mut self) -> Result<Vec<Artifact>, SinkError> {
+    pub fn finish(self) -> Result<Vec<Artifact>, SinkError> {
+        self.finish_below(|_| Vec::new())
+    }
+
+    /// The same for parts that begin with a head: a part without a line has one, too.
+    pub fn finish_below(mut self, head: impl Fn(u32) -> Vec<u8>) -> Result<Vec<Artifact>, SinkError> {
+        if !self.is_begun {
+            // Packed, even nothing is a member or frame: without it no reader takes the file for whole.
+            self.put(&head(self.end.part))?;
+        }
         self.sync()?;
         let mut artifacts = Vec::with_capacity(self.end.part as usize + 1);
         for part in 0..=self.end.part {
             let first = self.continued.unwrap_or(0);
             let records = match self.continued {
-                Some(continued) if part <= continued => self.count_lines(part)?,
+                Some(continued) if part <= continued => self.place.counted(part)?,
                 _ => self.appended.get((part - first) as usize).copied().unwrap_or(0),
             };
-            let path = self.place.folder.join(part_name(part, self.place.extension));
+            let path = self.place.folder.join(self.place.name(part));
             artifacts.push(Artifact { path, records });
         }
         let found = artifacts.iter().map(|artifact| artifact.records).sum();
@@ -233,8 +171,39 @@ impl Journal {
         let part = self.end.part + 1;
         self.file = self.place.create_part(part).inspect_err(|_| self.state = State::Broken)?;
         self.end = Position { part, offset: 0, records: self.end.records };
+        (self.is_begun, self.in_part) = (false, 0);
         self.appended.push(0);
         Ok(())
+    }
+
+    /// Takes bytes into the buffer, packed if they are to be.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        self.usable()?;
+        (self.state, self.is_begun) =
+            (State::Dirty, self.is_begun || !bytes.is_empty() || self.packer.is_some());
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        if let Some(packer) = &mut self.packer {
+            let before = self.buffer.len();
+            let packed = packer.pack(bytes, &mut self.buffer);
+            self.end.offset += (self.buffer.len() - before) as u64;
+            return self.checked("pack", packed);
+        }
+        self.end.offset += bytes.len() as u64;
+        if bytes.len() >= BUFFER_BYTES {
+            return self.hand_over(bytes);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn end_frame(&mut self) -> Result<(), SinkError> {
+        let Some(packer) = &mut self.packer else { return Ok(()) };
+        let before = self.buffer.len();
+        let ended = packer.end(&mut self.buffer);
+        self.end.offset += (self.buffer.len() - before) as u64;
+        self.checked("pack", ended)
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
@@ -273,44 +242,22 @@ impl Journal {
     pub(super) fn give_up(&mut self) {
         self.state = State::Broken;
     }
-
-    fn count_lines(&self, part: u32) -> Result<u64, SinkError> {
-        let path = self.place.part(part);
-        let count = || -> io::Result<u64> {
-            let (mut file, mut piece, mut lines) = (File::open(&path)?, vec![0; BUFFER_BYTES], 0);
-            loop {
-                match file.read(&mut piece) {
-                    Ok(0) => return Ok(lines),
-                    Ok(read) => lines += memchr::memchr_iter(b'\n', &piece[..read]).count() as u64,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        };
-        count().map_err(|error| self.place.failed("read", &path, error))
-    }
-}
-
-/// Makes the names in a folder durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Read;
+
     use proptest::prelude::*;
     use tempfile::TempDir;
 
+    use super::super::packing::Compression;
+    use super::super::place::count_lines;
     use super::*;
 
     fn place(dir: &TempDir, roll_bytes: u64) -> Place {
-        Place {
-            sink: "records".into(),
-            run_dir: dir.path().into(),
-            folder: "deep/records".into(),
-            extension: "jsonl",
-            roll_bytes,
-        }
+        Place::lines("records".into(), dir.path(), "deep/records".into(), roll_bytes)
     }
 
     fn temp() -> TempDir {
@@ -485,6 +432,68 @@ mod tests {
             append(&mut journal, &lines[split..]);
             prop_assert_eq!(counts(journal), expected);
             prop_assert_eq!(content(&cut), content(&straight));
+        }
+
+        /// The same for packed parts with heads that roll by lines: what they unpack to is the same, though members
+        /// and frames end elsewhere.
+        #[test]
+        fn packed_parts_are_cut_on_an_edge(
+            lines in prop::collection::vec("[ab\"]{0,9}\n", 1..40),
+            commits in prop::collection::vec(1usize..8, 1..6),
+            garbage in prop::collection::vec(any::<u8>(), 0..100),
+            compression in prop::sample::select(vec![Compression::Gzip, Compression::Zstd]),
+        ) {
+            let packed = |dir: &TempDir| Place {
+                compression,
+                extension: "jsonl.x".into(),
+                roll_records: Some(7),
+                count: |part| Ok(count_lines(part)? - 1),
+                ..place(dir, 1 << 20)
+            };
+            let head = |part: u32| format!("head {part}\n").into_bytes();
+            let write = |journal: &mut Journal, lines: &[String]| {
+                for line in lines {
+                    journal.append_below(head, line.as_bytes()).expect("append");
+                }
+            };
+            let unpacked = |dir: &TempDir| -> Vec<Vec<u8>> {
+                let read = |part| {
+                    let mut text = Vec::new();
+                    let file = File::open(packed(dir).part(part)).ok()?;
+                    compression.reader(file).and_then(|mut part| part.read_to_end(&mut text)).expect("whole");
+                    Some(text)
+                };
+                (0..).map_while(read).collect()
+            };
+            let dir = temp();
+            let mut journal = Journal::open(packed(&dir), None).expect("open");
+            let mut left = &lines[..];
+            for count in commits {
+                let (now, later) = left.split_at(count.min(left.len()));
+                write(&mut journal, now);
+                let committed = journal.sync().expect("sync");
+                // What follows is lost: some of it on disk, some in the packer.
+                write(&mut journal, later);
+                if count % 2 == 0 {
+                    journal.sync().expect("sync");
+                }
+                let torn = journal.end.part;
+                drop(journal);
+                let mut file = OpenOptions::new().append(true).open(packed(&dir).part(torn)).expect("part");
+                file.write_all(&garbage).expect("garbage");
+                journal = Journal::open(packed(&dir), Some(committed)).expect("resume");
+                left = later;
+            }
+            write(&mut journal, left);
+            let counts: Vec<u64> =
+                journal.finish_below(head).expect("finish").iter().map(|part| part.records).collect();
+            let expected: Vec<Vec<u8>> = lines
+                .chunks(7)
+                .enumerate()
+                .map(|(part, lines)| format!("head {part}\n{}", lines.concat()).into_bytes())
+                .collect();
+            prop_assert_eq!(unpacked(&dir), expected);
+            prop_assert_eq!(counts, lines.chunks(7).map(|part| part.len() as u64).collect::<Vec<_>>());
         }
     }
 }

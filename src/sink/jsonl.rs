@@ -1,11 +1,21 @@
-//! The two journals that every run writes: `records/`, a line for each page that was read, and
-//! `outcomes/`, a line for every URL whatever happened. What stands in a line is decided in `model`.
+//! JSON Lines. The two journals that every run writes: `records/`, a line for each page that was read, and
+//! `outcomes/`, a line for every URL whatever happened. And the sink `jsonl`: records once more, packed, rolled
+//! or with fewer fields. What stands in a line is decided in `model`.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, Place};
-use super::{Artifact, Sink, SinkError, Writer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::columns::{self, Json};
+use super::folder;
+use super::journal::Journal;
+use super::packing::Compression;
+use super::place::Place;
+use super::roll::Roll;
+use super::{Artifact, PART_BYTES, Sink, SinkError, Writer, Wrong};
 use crate::model::{Origin, OutcomeLine, Position, Record, Span, Visit};
 
 /// A line is written from a buffer of this size, which grows for a big page and then shrinks back.
@@ -51,8 +61,8 @@ impl Sink for Records {
     }
 
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
-        let journal = Journal::open(place(Self::ID, dir, self.roll_bytes), at)?;
-        Ok(Box::new(Lines { origin: self.origin.clone(), journal, line: Vec::new(), render: record }))
+        let place = Place::lines(Self::ID.to_owned(), dir, Self::ID.into(), self.roll_bytes);
+        Lines::open(&self.origin, place, at, Box::new(record))
     }
 }
 
@@ -62,17 +72,123 @@ impl Sink for Outcomes {
     }
 
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
-        let journal = Journal::open(place(Self::ID, dir, self.roll_bytes), at)?;
-        Ok(Box::new(Lines { origin: self.origin.clone(), journal, line: Vec::new(), render: outcome }))
+        let place = Place::lines(Self::ID.to_owned(), dir, Self::ID.into(), self.roll_bytes);
+        Lines::open(&self.origin, place, at, Box::new(outcome))
     }
 }
 
-fn place(id: &'static str, dir: &Path, roll_bytes: u64) -> Place {
-    Place { sink: id.into(), run_dir: dir.into(), folder: id.into(), extension: "jsonl", roll_bytes }
+/// `[[sinks]] type = "jsonl"`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Name of the sink.
+    pub id: String,
+    /// Folder in the run directory; the id if not given.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Which fields of a record, in this order; all if not given.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// How the parts are packed.
+    #[serde(default)]
+    pub compression: Compression,
+    /// When the next part is begun.
+    #[serde(default)]
+    pub roll: Roll,
+}
+
+impl Settings {
+    /// What is wrong with its keys.
+    pub(super) fn check(&self) -> Vec<Wrong> {
+        let mut seen = BTreeSet::new();
+        let mut wrongs = self.roll.check();
+        for (index, name) in self.fields.iter().enumerate() {
+            let key = format!("fields[{index}]");
+            if columns::json(name).is_none() {
+                let (what, hint) = columns::unknown(name);
+                wrongs.push(Wrong { key, what, hint: Some(hint) });
+            } else if !seen.insert(name) {
+                wrongs.push(Wrong { key, what: format!("the field `{name}` stands twice"), hint: None });
+            }
+        }
+        wrongs
+    }
+}
+
+/// The sink `jsonl`: records as the user wants them.
+#[derive(Clone, Debug)]
+pub struct Jsonl {
+    settings: Settings,
+    origin: Origin,
+}
+
+impl Jsonl {
+    /// A sink as its settings say, for records of this origin.
+    pub fn new(settings: Settings, origin: Origin) -> Self {
+        Self { settings, origin }
+    }
+}
+
+impl Sink for Jsonl {
+    fn id(&self) -> &str {
+        &self.settings.id
+    }
+
+    fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
+        let Settings { id, path, fields, compression, roll } = &self.settings;
+        let place = text_place(id, path.as_ref(), dir, "jsonl", *compression, *roll)?;
+        let wanted: Vec<(String, Json)> =
+            fields.iter().filter_map(|name| Some((format!("{name:?}:"), columns::json(name)?))).collect();
+        let render: Render = if wanted.is_empty() {
+            Box::new(record)
+        } else {
+            Box::new(move |origin, visit, line| chosen(&wanted, origin, visit, line))
+        };
+        Lines::open(&self.origin, place, at, render)
+    }
+}
+
+/// Where the parts of a sink stand that has the settings which all text formats share.
+pub(super) fn text_place(
+    id: &str,
+    path: Option<&String>,
+    run_dir: &Path,
+    ending: &str,
+    compression: Compression,
+    roll: Roll,
+) -> Result<Place, SinkError> {
+    let sink = id.to_owned();
+    let folder: PathBuf = folder::checked(path.map_or(id, String::as_str))
+        .map_err(|what| SinkError::Folder { sink: sink.clone(), what })?;
+    Ok(Place {
+        extension: format!("{ending}{}", compression.ending()),
+        compression,
+        roll_records: roll.lines(),
+        ..Place::lines(sink, run_dir, folder, roll.bytes(PART_BYTES))
+    })
 }
 
 /// Writes the JSON of a visit, if it has any, without a line end.
-type Render = fn(&Origin, &Visit, &mut Vec<u8>) -> serde_json::Result<()>;
+type Render = Box<dyn Fn(&Origin, &Visit, &mut Vec<u8>) -> serde_json::Result<()> + Send>;
+
+/// Some fields of a record, each with its name as JSON before it.
+fn chosen(
+    fields: &[(String, Json)],
+    origin: &Origin,
+    visit: &Visit,
+    line: &mut Vec<u8>,
+) -> serde_json::Result<()> {
+    let Some(record) = Record::from_visit(origin, visit) else { return Ok(()) };
+    let mut between = b'{';
+    for (name, json) in fields {
+        line.push(between);
+        line.extend_from_slice(name.as_bytes());
+        json(&record, line)?;
+        between = b',';
+    }
+    line.push(b'}');
+    Ok(())
+}
 
 fn record(origin: &Origin, visit: &Visit, line: &mut Vec<u8>) -> serde_json::Result<()> {
     Record::from_visit(origin, visit).map_or(Ok(()), |record| serde_json::to_writer(line, &record))
@@ -88,6 +204,18 @@ struct Lines {
     journal: Journal,
     line: Vec<u8>,
     render: Render,
+}
+
+impl Lines {
+    fn open(
+        origin: &Origin,
+        place: Place,
+        at: Option<Position>,
+        render: Render,
+    ) -> Result<Box<dyn Writer>, SinkError> {
+        let journal = Journal::open(place, at)?;
+        Ok(Box::new(Self { origin: origin.clone(), journal, line: Vec::new(), render }))
+    }
 }
 
 impl Writer for Lines {
@@ -115,32 +243,14 @@ impl Writer for Lines {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Read;
 
+    use super::super::testing::{origin, page, refused};
     use super::*;
-    use crate::model::{Body, Ending, Fetched, Outcome, Parsed, Protocol, Request, canonical};
+    use crate::model::Outcome;
 
     fn visit(path: &str, outcome: Outcome) -> Visit {
-        let url = canonical(&format!("https://example.org/{path}"), None).expect(path);
-        let mut visit = Visit::refused(Request::seed(&url, "seeds"), Ending::plain(outcome));
-        if outcome == Outcome::Ok {
-            visit.parsed = Some(Parsed { title: Some(format!("title of\n{path}")), ..Parsed::default() });
-            visit.body = Some(Body::default());
-            visit.fetched = Some(Fetched {
-                status: 200,
-                headers: http::HeaderMap::new(),
-                body: bytes::Bytes::new(),
-                spool: None,
-                started: jiff::Timestamp::UNIX_EPOCH,
-                duration: std::time::Duration::ZERO,
-                ip: None,
-                protocol: Protocol::Http1,
-            });
-        }
-        visit
-    }
-
-    fn origin() -> Origin {
-        Origin { job: "news".into(), run_id: "run".into(), links: true }
+        if outcome == Outcome::Ok { page(path) } else { refused(path, outcome) }
     }
 
     #[test]
@@ -181,11 +291,113 @@ mod tests {
         writer.sync().expect("sync");
         for (visit, span) in visits.iter().zip(spans) {
             let span = span.expect("span");
-            let part = super::super::journal::part_name(span.part, "jsonl");
+            let part = format!("part-{:05}.jsonl", span.part);
             let text = fs::read_to_string(dir.path().join("records").join(part)).expect("part");
             let from = usize::try_from(span.offset).expect("offset");
             let line = &text[from..from + span.length as usize];
             assert_eq!(serde_json::from_str::<Record>(line).expect("record").url, visit.request.url);
         }
+    }
+
+    fn settings(fields: &[&str], compression: Compression, records: Option<u64>) -> Settings {
+        let roll = Roll { records: records.and_then(std::num::NonZeroU64::new), size: None };
+        let fields = fields.iter().map(|name| (*name).to_owned()).collect();
+        Settings { id: "slim".into(), path: None, fields, compression, roll }
+    }
+
+    /// Lines of all parts, unpacked.
+    fn lines(dir: &Path, artifacts: &[Artifact]) -> Vec<String> {
+        let mut all = Vec::new();
+        for artifact in artifacts {
+            let name = artifact.path.to_str().expect("text");
+            let file = fs::File::open(dir.join(name)).expect("part");
+            let mut text = String::new();
+            Compression::of(name).0.reader(file).expect("reader").read_to_string(&mut text).expect("text");
+            assert_eq!(text.lines().count() as u64, artifact.records, "{name}");
+            all.extend(text.lines().map(str::to_owned));
+        }
+        all
+    }
+
+    #[test]
+    fn chosen_fields_stand_in_the_order_of_the_config() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let settings = settings(&["title", "depth", "links", "url"], Compression::None, None);
+        let mut writer = Jsonl::new(settings, origin()).open(dir.path(), None).expect("open");
+        for visit in [visit("a", Outcome::Ok), visit("b", Outcome::Gone)] {
+            writer.write(&visit).expect("write");
+        }
+        let artifacts = writer.finish().expect("finish");
+        let expected = r#"{"title":"title of\na","depth":0,"links":[{"url":"https://example.org/next","rel":null}],"url":"https://example.org/a"}"#;
+        assert_eq!(lines(dir.path(), &artifacts), [expected]);
+    }
+
+    #[test]
+    fn all_fields_are_the_line_of_records() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let sinks: [Box<dyn Sink>; 2] = [
+            Box::new(Records::new(origin(), 1 << 20)),
+            Box::new(Jsonl::new(settings(&[], Compression::Zstd, None), origin())),
+        ];
+        let [records, packed] = sinks.map(|sink| {
+            let mut writer = sink.open(dir.path(), None).expect("open");
+            writer.write(&page("a")).expect("write");
+            lines(dir.path(), &writer.finish().expect("finish"))
+        });
+        assert_eq!(records, packed);
+    }
+
+    #[test]
+    fn packed_parts_are_cut_back_and_rolled() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let dir = tempfile::tempdir().expect("temp dir");
+            let sink = Jsonl::new(settings(&["url"], compression, Some(3)), origin());
+            let mut writer = sink.open(dir.path(), None).expect("open");
+            let write = |writer: &mut Box<dyn Writer>, paths: &[&str]| {
+                for path in paths {
+                    writer.write(&page(path)).expect("write");
+                }
+            };
+            write(&mut writer, &["1", "2", "3", "4"]);
+            let committed = writer.sync().expect("sync");
+            assert_eq!((committed.part, committed.records), (1, 4));
+            write(&mut writer, &["5", "lost", "lost", "lost"]);
+            writer.sync().expect("sync");
+            drop(writer);
+
+            let mut writer = sink.open(dir.path(), Some(committed)).expect("resume");
+            write(&mut writer, &["5", "6", "7"]);
+            let artifacts = writer.finish().expect("finish");
+            assert_eq!(artifacts.iter().map(|part| part.records).collect::<Vec<_>>(), [3, 3, 1]);
+            let expected: Vec<_> =
+                (1..=7).map(|n| format!("{{\"url\":\"https://example.org/{n}\"}}")).collect();
+            assert_eq!(lines(dir.path(), &artifacts), expected, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_packed_part_without_a_line_is_whole() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let dir = tempfile::tempdir().expect("temp dir");
+            let sink = Jsonl::new(settings(&[], compression, None), origin());
+            let artifacts = sink.open(dir.path(), None).expect("open").finish().expect("finish");
+            assert!(fs::metadata(dir.path().join(&artifacts[0].path)).expect("part").len() > 0);
+            assert_eq!(lines(dir.path(), &artifacts), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn fields_that_are_none_or_stand_twice_are_wrong() {
+        let wrongs = settings(&["titel", "url", "url", "fields.x"], Compression::None, None).check();
+        let said: Vec<_> = wrongs.iter().map(|wrong| format!("{} {}", wrong.key, wrong.what)).collect();
+        assert_eq!(
+            said,
+            [
+                "fields[0] `titel` is no field of a record",
+                "fields[2] the field `url` stands twice",
+                "fields[3] `fields.x` is no field of a record"
+            ]
+        );
+        assert_eq!(settings(&[], Compression::None, None).check().len(), 0);
     }
 }

@@ -1,10 +1,23 @@
 //! Visits to files. Plain blocking code: each writer has a thread of its own, given by the pipeline.
 
-pub mod journal;
+mod columns;
+pub mod csv;
+mod folder;
+mod journal;
 pub mod jsonl;
 mod names;
+mod packing;
 pub mod pages;
+mod place;
+mod roll;
+#[cfg(test)]
+mod testing;
 
+pub use packing::Compression;
+pub use roll::Roll;
+
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -12,7 +25,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::kind::Kind;
-use crate::model::{Position, Span, Visit};
+use crate::model::{Origin, Position, Span, Visit};
+use crate::units::Size;
+
+/// Bytes of a part of text before the next one begins, unless something else is asked for.
+pub const PART_BYTES: Size = Size::mib(512);
 
 /// A format that visits can be written to.
 pub trait Sink: Send + Sync {
@@ -58,7 +75,7 @@ pub enum SinkError {
     Io {
         /// Id of the sink.
         sink: String,
-        /// `create`, `write`, `sync`, `cut back`, `remove`, `read`.
+        /// `create`, `write`, `pack`, `sync`, `cut back`, `remove`, `read`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -104,39 +121,89 @@ pub enum SinkError {
     },
 }
 
+/// Something wrong with a key of a `[[sinks]]` table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The key within the table: `columns[2]`.
+    pub key: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
 /// One `[[sinks]]` table: `type` decides which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Settings {
+    /// Records as JSON Lines once more: packed, rolled, or with fewer fields.
+    Jsonl(jsonl::Settings),
+    /// Records as tables by RFC 4180.
+    Csv(csv::Settings),
     /// Bodies of pages as files.
     Pages(pages::Settings),
 }
 
 /// The kinds of sink that a config can add: one line each feeds config errors, help and docs.
-pub const SINKS: &[Kind<()>] =
-    &[Kind { name: "pages", about: "bodies of pages as files, with an index that lists them", build: () }];
+pub const SINKS: &[Kind<()>] = &[
+    Kind { name: "jsonl", about: "records as JSON Lines: packed, rolled, or with fewer fields", build: () },
+    Kind { name: "csv", about: "records as tables by RFC 4180", build: () },
+    Kind { name: "pages", about: "bodies of pages as files, with an index that lists them", build: () },
+];
 
 impl Settings {
     /// The id that the config gives.
     pub fn id(&self) -> &str {
         match self {
+            Self::Jsonl(settings) => &settings.id,
+            Self::Csv(settings) => &settings.id,
             Self::Pages(settings) => &settings.id,
+        }
+    }
+
+    /// The folder that the config names, if it is not the id.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Jsonl(settings) => settings.path.as_deref(),
+            Self::Csv(settings) => settings.path.as_deref(),
+            Self::Pages(settings) => settings.path.as_deref(),
         }
     }
 
     /// The folder in the run directory, or why the config's folder cannot be used.
     pub fn folder(&self) -> Result<PathBuf, String> {
+        folder::checked(self.path().unwrap_or(self.id()))
+    }
+
+    /// What is wrong with its keys, but for id and folder.
+    pub fn check(&self) -> Vec<Wrong> {
         match self {
-            Self::Pages(settings) => settings.folder(),
+            Self::Jsonl(settings) => settings.check(),
+            Self::Csv(settings) => settings.check(),
+            Self::Pages(_) => Vec::new(),
         }
     }
 }
 
-/// The sink that the settings describe. Nothing is touched before it is opened.
-pub fn build(settings: &Settings) -> Box<dyn Sink> {
+/// The sink that the settings describe, for records of this origin. Nothing is touched before it is opened.
+pub fn build(settings: &Settings, origin: &Origin) -> Box<dyn Sink> {
     match settings {
+        Settings::Jsonl(settings) => Box::new(jsonl::Jsonl::new(settings.clone(), origin.clone())),
+        Settings::Csv(settings) => Box::new(csv::Csv::new(settings.clone(), origin.clone())),
         Settings::Pages(settings) => Box::new(pages::Pages::new(settings.clone())),
     }
+}
+
+/// Counts the lines of a finished file as its manifest counts them, and looks whether it is whole as far as its
+/// format tells; none for a file of no format that is counted here.
+pub fn count(path: &Path) -> Option<io::Result<u64>> {
+    let (compression, name) = Compression::of(path.file_name()?.to_str()?);
+    let count: place::Count = match Path::new(name).extension()?.to_str()? {
+        "jsonl" => place::count_lines,
+        "csv" => csv::count_rows,
+        _ => return None,
+    };
+    Some(File::open(path).and_then(|file| compression.reader(file)).and_then(|mut part| count(&mut *part)))
 }
 
 #[cfg(test)]
@@ -148,7 +215,9 @@ mod tests {
         for kind in SINKS {
             let table = serde_json::json!({ "type": kind.name, "id": "mine" });
             let settings: Settings = serde_json::from_value(table).expect(kind.name);
-            assert_eq!(build(&settings).id(), settings.id());
+            assert_eq!(build(&settings, &testing::origin()).id(), "mine");
+            assert_eq!((settings.id(), settings.path(), settings.check()), ("mine", None, Vec::new()));
+            assert_eq!(settings.folder(), Ok("mine".into()));
         }
     }
 }

@@ -7,13 +7,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Journal, Place, sync_dir};
+use super::folder;
+use super::journal::Journal;
 use super::names::{identity, kind, page_path};
+use super::place::{Place, sync_dir};
 use super::{Artifact, Sink, SinkError, Writer};
 use crate::model::{Fetched, Outcome, Position, Span, UrlKey, Visit};
 
@@ -22,21 +24,6 @@ const SINGLE_SYNCS: usize = 8;
 
 /// The index is small beside the bodies: it rolls late.
 const INDEX_ROLL_BYTES: u64 = 256 << 20;
-
-/// Longest name of a folder, in bytes.
-const LONGEST_NAME: usize = 64;
-
-/// Names in the run directory that are not for a sink of the config.
-const TAKEN: [&str; 8] = [
-    "records",
-    "outcomes",
-    "manifest.json",
-    "summary.json",
-    "status.json",
-    "config.toml",
-    "run.log.jsonl",
-    "_SUCCESS",
-];
 
 /// `[[sinks]] type = "pages"`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,29 +37,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The folder relative to the run directory, or why it cannot be used.
-    pub fn folder(&self) -> Result<PathBuf, String> {
-        let text = self.path.as_ref().unwrap_or(&self.id);
-        let path: PathBuf = Path::new(text).components().collect();
-        let plain = path.components().all(|part| matches!(part, Component::Normal(name) if is_plain(name)));
-        if text.is_empty() || !plain {
-            let text = text.escape_debug();
-            return Err(format!(
-                "`{text}` is not a folder inside the run directory, such as `pages`: letters, digits, `.`, `_` and `-`"
-            ));
-        }
-        if TAKEN.iter().any(|name| path.starts_with(name)) {
-            return Err(format!("`{text}` is taken by what every run writes; choose another `path`"));
-        }
-        Ok(path)
+    fn folder(&self) -> Result<PathBuf, String> {
+        folder::checked(self.path.as_ref().unwrap_or(&self.id))
     }
-}
-
-/// Whether a name can be a folder on every system, and hides nothing.
-fn is_plain(name: &OsStr) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    let bytes = name.as_encoded_bytes();
-    !bytes.starts_with(b".") && bytes.iter().all(is_plain) && bytes.len() <= LONGEST_NAME
 }
 
 /// The sink `pages`.
@@ -100,13 +67,7 @@ impl Sink for Pages {
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
         let sink = self.settings.id.clone();
         let folder = self.settings.folder().map_err(|what| SinkError::Folder { sink: sink.clone(), what })?;
-        let place = Place {
-            sink,
-            run_dir: dir.to_owned(),
-            folder: folder.join("index"),
-            extension: "jsonl",
-            roll_bytes: INDEX_ROLL_BYTES,
-        };
+        let place = Place::lines(sink, dir, folder.join("index"), INDEX_ROLL_BYTES);
         let root = dir.join(&folder);
         let index = Journal::open(place, at)?;
         let handle = File::open(&root).map_err(|error| index.place().failed("read", &root, error))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{Answer, Crawl, Dice, PATIENCE, Run, Site};
+use crate::support::{Answer, Crawl, Dice, PATIENCE, Run, Site, outputs};
 
 /// Places at which a debug build can be told to die, in the order in which a run passes them.
 pub const PLACES: &[&str] = &[
@@ -58,8 +58,9 @@ impl Patient {
 
     /// The same settings on a job of one's own.
     pub fn prepared(crawl: Crawl) -> Crawl {
-        crawl
-            .sink("id = 'pages'\ntype = 'pages'")
+        outputs::SINKS
+            .into_iter()
+            .fold(crawl.sink("id = 'pages'\ntype = 'pages'"), Crawl::sink)
             .set("politeness.max_concurrency", i64::try_from(CONCURRENCY).unwrap())
             .set("checkpoint.records", i64::try_from(CHECKPOINT).unwrap())
             .set("checkpoint.every", "200ms")
@@ -77,6 +78,8 @@ impl Patient {
     pub fn examine(&self, crawl: &Crawl, kills: usize) -> usize {
         let dataset = crawl.verify_exact(&self.urls);
         assert_eq!(dataset.contents(), self.whole, "the same keys and digests as an undisturbed run");
+        dataset.verify_outputs();
+        crawl.trawl(&["verify"]).expect(0);
         let repeats = self.site.hits() - self.urls.len();
         let bound = kills * repeats_per_kill();
         assert!(repeats <= bound, "{repeats} repeats after {kills} kills, at most {bound} are promised");

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod crawl;
 pub mod dataset;
 pub mod machine;
+pub mod outputs;
 pub mod site;
 pub mod web;
 

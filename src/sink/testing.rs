@@ -1,0 +1,41 @@
+//! Visits for the tests of this room.
+
+use crate::model::{
+    Body, Ending, Fetched, Link, Origin, Outcome, Parsed, Protocol, Request, Visit, canonical,
+};
+
+/// An origin of records with links.
+pub(super) fn origin() -> Origin {
+    Origin { job: "news".into(), run_id: "20261121T020000Z-7f3a".into(), links: true }
+}
+
+/// A visit of `https://example.org/` and this path, without an answer.
+pub(super) fn refused(path: &str, outcome: Outcome) -> Visit {
+    let url = canonical(&format!("https://example.org/{path}"), None).expect(path);
+    Visit::refused(Request::seed(&url, "seeds"), Ending::plain(outcome))
+}
+
+/// A page with a title of two lines and a link.
+pub(super) fn page(path: &str) -> Visit {
+    let visit = refused(path, Outcome::Ok);
+    let link = Link { url: "https://example.org/next".into(), rel: None };
+    let fetched = Fetched {
+        status: 200,
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        spool: None,
+        started: "2026-11-21T02:00:00.125Z".parse().expect("time"),
+        duration: std::time::Duration::from_millis(40),
+        ip: None,
+        protocol: Protocol::Http1,
+    };
+    Visit {
+        parsed: Some(Parsed {
+            title: Some(format!("title of\n{path}")),
+            links: vec![link],
+            ..Parsed::default()
+        }),
+        body: Some(Body::default()),
+        ..Visit::answered(visit.request, fetched, visit.ending)
+    }
+}
