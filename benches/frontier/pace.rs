@@ -38,7 +38,7 @@ pub fn pace(hosts: usize, pages: usize, delay: u64, latency: u64, in_flight: usi
     });
     let counted = (hosts * (pages - 1)) as f64;
     let allowed = hosts as f64 / (delay + latency).as_secs_f64();
-    [counted / (took - latency).as_secs_f64(), allowed, spent as f64 / (hosts * pages) as f64]
+    [counted / took.saturating_sub(latency).as_secs_f64(), allowed, spent as f64 / (hosts * pages) as f64]
 }
 
 async fn ask(frontier: Arc<Frontier>, request: Request, latency: Duration) {
