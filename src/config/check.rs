@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use http::HeaderValue;
 
 use super::problem::Problem;
+use super::shape::listed;
 use super::text::{Texts, shown};
 use super::walk::{Places, join};
 use super::{Config, Host};
 use crate::fetch::{self, PrivateNetworks};
 use crate::frontier::Hours;
 use crate::model::{canonical, check_scope, check_scope_override, host_key};
-use crate::parse::lastmod_moment;
+use crate::parse::{Rules, lastmod_moment};
 use crate::secret::Text;
 use crate::sink;
 use crate::source;
@@ -70,6 +71,7 @@ pub fn complete(config: &mut Config, folder: &Path) -> Vec<Wrong> {
     amounts(config, &mut wrongs);
     sources(config, folder, &mut wrongs);
     scope(config, &mut wrongs);
+    extract(config, &mut wrongs);
     sinks(config, &mut wrongs);
     wrongs
 }
@@ -87,6 +89,28 @@ fn scope(config: &Config, wrongs: &mut Vec<Wrong>) {
         Wrong::new(key, On::Value, what)
     };
     wrongs.extend(found.into_iter().map(named));
+}
+
+/// Rules with selectors, paths and regexes that do not compile, or that ask for what cannot be.
+fn extract(config: &Config, wrongs: &mut Vec<Wrong>) {
+    unique("extract", config.extract.iter().map(|rule| rule.id.as_str()), wrongs);
+    for (index, rule) in config.extract.iter().enumerate() {
+        let Some(wanted) = &rule.matching.source else { continue };
+        // Without any source there is a problem already.
+        if !config.sources.is_empty() && !config.sources.iter().any(|source| source.id() == wanted) {
+            let what = format!("there is no source `{}`", shown(wanted));
+            let wrong = Wrong::new(format!("extract[{index}].match.source"), On::Value, what);
+            let ids: Vec<&str> = config.sources.iter().map(source::Settings::id).collect();
+            wrongs.push(wrong.hint(format!("the sources are {}", listed(ids))));
+        }
+    }
+    for (key, what, hint) in Rules::compile(&config.extract, &|_| String::new()).1 {
+        let wrong = Wrong::new(key, On::Value, what);
+        wrongs.push(match hint {
+            Some(hint) => wrong.hint(hint),
+            None => wrong,
+        });
+    }
 }
 
 fn job(config: &mut Config, folder: &Path, wrongs: &mut Vec<Wrong>) {

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn what_is_shown_reads_back_as_the_same_config() {
         let more = "http = { proxy = { env = 'P' }, headers = { A = 'b', C = { file = 's' } }, ca_file = 'ca.pem' }\n\
-            hosts.'Bücher.example:80' = { delay = '2s' }\nsinks = [{ type = 'pages', id = 'p' }]";
+            hosts.'Bücher.example:80' = { delay = '2s' }\n\
+            extract = [{ id = 'r', fields.z = { css = 'p', type = 'float', default = 1, decimal = ',' }, fields.a = { each = 'i', fields.b = { css = 'b' } } }]\nsinks = [{ type = 'pages', id = 'p' }]";
         let text = GOOD.replacen("[[", &format!("{more}\n[["), 1);
         let first = read(&text, &[]).expect("good");
         assert_eq!(first.config.hosts.keys().collect::<Vec<_>>(), ["xn--bcher-kva.example"]);
@@ -186,7 +187,7 @@ mod tests {
         check(
             "polite = 1",
             "3:1: unknown key `polite` | the keys here are `config_version`, `job`, `http`, \
-            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `sinks`",
+            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `extract`, `sinks`",
         );
         check(
             "max_concurrency = 1",
@@ -208,6 +209,43 @@ mod tests {
         check(
             "http.max_bodi = 1\nlog.levle = 1",
             "3:6: unknown key `max_bodi` in [http] | did you mean `max_body`?\n4:5: unknown key `levle` in [log] | did you mean `level`?",
+        );
+    }
+
+    #[test]
+    fn rules_that_cannot_be_say_where() {
+        let rule = |text: &str| format!("[[extract]]\nid = 'r'\n{text}");
+        check(
+            &rule("fields.a = { css = 'h1::text' }"),
+            "5:20: `h1::text` is no CSS selector: a pseudo-class or pseudo-element that is not known | \
+            the text of an element is taken anyway; for an attribute write `attr`",
+        );
+        check(
+            &rule("[extract.fields.a]\neach = 'p'\nfields.b = { json = '$.a[' }"),
+            "7:12: `a.b` cannot be found within its list: an element is no JSON",
+        );
+        check(
+            &rule("fields.a = { json = '$.a[' }"),
+            "5:21: `$.a[` is no JSONPath: it breaks off at character 3",
+        );
+        check(
+            &rule("fields.a = { css = 'p', type = 'flot' }"),
+            "5:32: `extract[0].fields.a.type` must be one of `string`, `int`, `float`, `bool`, `date`, `datetime`, \
+            `url`, `json`, not `flot` | did you mean `float`?",
+        );
+        check(
+            &rule("fields.a = { css = 'p', fields.b = { css = 'b', requird = true } }"),
+            "5:49: unknown key `requird` in [extract[0].fields.a.fields.b] | did you mean `required`?",
+        );
+        check(
+            &rule("fields.a = { css = 'p', default = 2020-01-01 }"),
+            "5:35: `extract[0].fields.a.default` must be a text, a number, `true`, `false`, or a list of them, \
+            not the date 2020-01-01 | for example `default = \"...\"`",
+        );
+        check(
+            &rule("match.source = 'b'\n[[extract]]\nid = 'r'"),
+            "5:16: there is no source `b` | the sources are `a`\n\
+            7:6: `r` is already the id of extract[0] | give each an id of its own",
         );
     }
 

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use crate::fetch;
 use crate::frontier::{Politeness, Retry};
 use crate::model::ScopeSettings;
+use crate::parse::RuleSettings;
 use crate::sink;
 use crate::source;
 
@@ -81,6 +82,9 @@ pub struct Config {
     /// Where URLs come from; at least one.
     #[schemars(length(min = 1))]
     pub sources: Vec<source::Settings>,
+    /// Which fields the records of which pages have.
+    #[serde(default)]
+    pub extract: Vec<RuleSettings>,
     /// Further outputs beside `records` and `outcomes`.
     #[serde(default)]
     pub sinks: Vec<sink::Settings>,

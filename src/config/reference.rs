@@ -30,6 +30,9 @@ pub fn reference() -> String {
 /// A heading and the keys of one table, then the tables in it.
 fn table(root: &Json, schema: &Json, name: &str, about: &str, out: &mut String) {
     let heading = if name.is_empty() { about.to_owned() } else { format!("`{name}`") };
+    if out.contains(&format!("\n## {heading}\n")) {
+        return; // several tables have the same one
+    }
     out.extend(["\n## ", &heading, "\n\n"]);
     if !name.is_empty() {
         out.extend([&one_line(about), "\n\n"]);
@@ -56,7 +59,8 @@ fn table(root: &Json, schema: &Json, name: &str, about: &str, out: &mut String) 
         let cells = [&format!("`{key}`"), &kind, &default, &one_line(about)];
         out.extend(cells.into_iter().flat_map(|cell| ["| ", cell, " "]).chain(["|\n"]));
     }
-    for (name, about, schema) in inner {
+    // Fields have fields of the same kind; they are described once.
+    for (name, about, schema) in inner.into_iter().filter(|(_, _, inner)| !std::ptr::eq(*inner, schema)) {
         table(root, schema, &name, about, out);
     }
 }
@@ -70,13 +74,20 @@ fn tables_in<'s>(
 ) -> Vec<(String, &'s str, &'s Json)> {
     let (name, tag) = path_within(outer, key);
     let about = value["description"].as_str().unwrap_or_default();
-    let inner = follow(root, value);
+    let inner = match shape(root, value) {
+        Shape::One(one) => one,
+        Shape::Words(_) | Shape::Tagged(_) | Shape::Any(_) => follow(root, value),
+    };
     if inner["properties"].is_object() {
         return vec![(format!("[{name}]{tag}"), about, inner)];
     }
     let one = follow(root, &inner["additionalProperties"]);
     if one["properties"].is_object() {
         return vec![(format!("[{name}.\"...\"]{tag}"), about, one)];
+    }
+    let one = follow(root, &inner["items"]);
+    if one["properties"].is_object() {
+        return vec![(format!("[[{name}]]"), about, one)];
     }
     let Shape::Tagged(variants) = shape(root, &inner["items"]) else { return Vec::new() };
     let tables = variants.into_iter().map(|(tag, one)| {
@@ -113,6 +124,7 @@ fn kind(root: &Json, schema: &Json) -> String {
             },
             ("number", _) => "number, 0 or more".to_owned(),
             ("boolean", _) => "`true` or `false`".to_owned(),
+            (_, Some("any-value")) => "any value but a table".to_owned(),
             ("array", _) => format!("list of {}", kind(root, &one["items"])),
             ("object", _) => format!("table of {}", kind(root, &one["additionalProperties"])),
             (other, _) => other.to_owned(),

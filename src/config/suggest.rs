@@ -52,8 +52,16 @@ fn collect<'s>(root: &'s Json, table: &'s Json, name: &str, found: &mut Vec<(Str
         let (full, tag) = path_within(name, key);
         if inner["properties"].is_object() {
             collect(root, inner, &format!("[{full}]{tag}"), found);
+        } else if let one = follow(root, &inner["items"])
+            && one["properties"].is_object()
+        {
+            collect(root, one, &format!("[[{full}]]"), found);
         } else if inner["additionalProperties"].is_object() {
             let one = follow(root, &inner["additionalProperties"]);
+            // Fields have fields of the same kind; once is enough.
+            if std::ptr::eq(one, table) {
+                continue;
+            }
             collect(root, one, &format!("[{full}.\"...\"]{tag}"), found);
         } else if let Shape::Tagged(variants) = shape(root, &inner["items"]) {
             for (tag, variant) in variants {

@@ -90,6 +90,7 @@ impl<'a> Walk<'a> {
                 Some(variant) => self.value(variant, name, value),
                 None => self.wrong_type(schema, name, value),
             },
+            Shape::One(one) if one["format"] == "any-value" && is_plain(value.get_ref()) => Verdict::Keep,
             Shape::One(one) => match (type_of(one), value.get_mut()) {
                 ("object", DeValue::Table(table)) => self.table(one, name, table, &span),
                 ("array", DeValue::Array(list)) => self.list(one, name, list, &span),
@@ -269,6 +270,16 @@ fn rewritten(schema: &Json, value: &DeValue<'_>) -> Option<String> {
 /// Whether a number, whole or not, is finite and not below zero.
 fn is_amount(number: &str) -> bool {
     number.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0)
+}
+
+/// Whether a value is neither a table nor a date of TOML, and holds none: what JSON knows, too.
+fn is_plain(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Boolean(_) => true,
+        DeValue::Float(number) => number.as_str().parse::<f64>().is_ok_and(f64::is_finite),
+        DeValue::Array(list) => list.iter().all(|value| is_plain(value.get_ref())),
+        DeValue::Datetime(_) | DeValue::Table(_) => false,
+    }
 }
 
 /// What a value is, in words.

@@ -16,7 +16,7 @@ pub use changes::{Again, Changes, HostWait, Refusal, RobotsNote, Wait};
 pub use fetched::{Failure, Fetched, Protocol, Spool, Stage};
 pub use normalize::{Normalize, Step};
 pub use outcome::Outcome;
-pub use parsed::{Charset, CharsetSource, Link, Parsed};
+pub use parsed::{Charset, CharsetSource, Extracted, Link, Parsed};
 pub use position::{Position, Span};
 pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION, TryLine};
 pub use request::{Hint, Lease, Request, Role, Try};

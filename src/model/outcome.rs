@@ -63,7 +63,7 @@ outcomes! {
     InvalidUrl = "invalid_url",
     /// An answer that HTTP does not allow here: broken encoding, 206 or 304 unasked, no content.
     InvalidResponse = "invalid_response",
-    /// A required field is missing.
+    /// A required field of its extraction rule has no value: it has no record.
     Rejected = "rejected",
     /// A local file that cannot be read: vanished, no permission, not a regular file.
     Unreadable = "unreadable",
@@ -83,7 +83,7 @@ outcomes! {
     SkippedCrawlDelay = "skipped_crawl_delay",
     /// A content type that is not wanted.
     SkippedMime = "skipped_mime",
-    /// A sitemap or feed that was read for the URLs it lists; it has no record.
+    /// A sitemap, feed or page that was read for the URLs it lists; it has no record.
     Listed = "listed",
 }
 

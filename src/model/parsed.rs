@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::visit::Ending;
+
 /// Where the name of the charset came from, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +59,21 @@ pub struct Parsed {
     pub mime_detected: Option<&'static str>,
     /// How the text was decoded; `None` for binary bodies.
     pub charset: Option<Charset>,
+    /// What the extraction rule of the page gave; `None` without a rule.
+    pub extracted: Option<Extracted>,
     /// What was odd, in words, for the record.
     pub warnings: Vec<String>,
+}
+
+/// What an extraction rule gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extracted {
+    /// Id of the rule.
+    pub rule: String,
+    /// The fields in the order of the config; each is there, null where nothing was found.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// How the page ends instead of `ok`: without a record.
+    pub ending: Option<Ending>,
+    /// About how much memory the fields hold.
+    pub bytes: usize,
 }

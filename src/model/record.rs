@@ -107,11 +107,11 @@ pub struct Record<'a> {
     pub text: Option<Cow<'a, str>>,
     /// Links of the page in document order; null if `records.links` is off.
     pub links: Option<Cow<'a, [Link]>>,
-    /// Fields of the extraction rule; empty in this version.
-    pub fields: serde_json::Map<String, serde_json::Value>,
-    /// Id of the extraction rule; null in this version.
+    /// Fields of the extraction rule, in the order of the config; empty without a rule.
+    pub fields: Cow<'a, serde_json::Map<String, serde_json::Value>>,
+    /// Id of the extraction rule that is for the page; null if none is.
     pub extract_rule: Option<Cow<'a, str>>,
-    /// What was odd about the page.
+    /// What was odd about the page, and which fields have no value because of what stands there.
     pub extract_warnings: Cow<'a, [String]>,
     /// What the sitemap or feed that listed it says of it; null if none did.
     pub sitemap: Option<Cow<'a, Hint>>,
@@ -219,8 +219,11 @@ impl<'a> Record<'a> {
             description: parsed.description.as_deref().map(Cow::Borrowed),
             text: None,
             links: origin.links.then_some(Cow::Borrowed(&*parsed.links)),
-            fields: serde_json::Map::new(),
-            extract_rule: None,
+            fields: parsed
+                .extracted
+                .as_ref()
+                .map_or_else(Cow::default, |extracted| Cow::Borrowed(&extracted.fields)),
+            extract_rule: parsed.extracted.as_ref().map(|extracted| text(&extracted.rule)),
             extract_warnings: Cow::Borrowed(&parsed.warnings),
             sitemap: request.hint.as_deref().map(Cow::Borrowed),
         })

@@ -10,7 +10,7 @@ use super::parsed::{Link, Parsed};
 use super::request::Request;
 
 /// How a URL ended and why.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// The row of the closed table.
     pub outcome: Outcome,
@@ -101,8 +101,8 @@ impl Visit {
         Self { began: Some(fetched.started), fetched: Some(fetched), ..Self::refused(request, ending) }
     }
 
-    /// About how many bytes of memory it holds: the body, if it is kept, and the links and what they lead to, which
-    /// are the rest of it.
+    /// About how many bytes of memory it holds: the body, if it is kept, the fields, and the links and what they
+    /// lead to, which are the rest of it.
     pub fn weight(&self) -> u64 {
         let body = self.body.as_ref().map_or(0, |body| body.bytes.len());
         let link =
@@ -110,7 +110,9 @@ impl Visit {
         let links: usize = self.parsed.iter().flat_map(|parsed| &parsed.links).map(link).sum();
         let found = self.admits.iter().map(Request::weight).sum::<usize>()
             + self.refuses.iter().map(Refusal::weight).sum::<usize>();
-        (body + links + found) as u64
+        let fields = |parsed: &Parsed| parsed.extracted.as_ref().map_or(0, |extracted| extracted.bytes);
+        let fields = self.parsed.as_ref().map_or(0, fields);
+        (body + links + fields + found) as u64
     }
 }
 

@@ -30,8 +30,8 @@ struct Found<'a> {
     links: Vec<Tag<'a>>,
 }
 
-/// Puts links and metadata of `text` into `parsed`.
-pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) {
+/// Puts links and metadata of `text` into `parsed`. Returns what addresses of the page resolve against.
+pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) -> Url {
     let found = find(text);
     let base = base(page.url, found.base);
     let normalize = page.normalize;
@@ -46,6 +46,7 @@ pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) {
         parsed.languages = vec![language.trim_ascii().to_owned()];
     }
     join(normalize, &base, &found.links, parsed);
+    base
 }
 
 fn find(text: &str) -> Found<'_> {
@@ -175,6 +176,7 @@ mod tests {
             content_language: None,
             robots_tag: None,
             normalize: &Normalize::default(),
+            asked: None,
         };
         let mut parsed = Parsed::default();
         read(&page, text, &mut parsed);

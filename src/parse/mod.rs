@@ -5,32 +5,52 @@
 //! body ── mime: what is it? ── document: charset, text ──┬── title, links (HTML)
 //!                                                        ├── xml (feeds, SVG, other XML)
 //!                                                        └── text (JSON, Markdown)
+//! rules: which rule is for it? ── extract ──┬── css, over a tree (tree, xml_tree) ──┬── value
+//!                                           └── json ───────────────────────────────┘
 //! ```
 
+mod compile;
+mod css;
 mod document;
+mod extract;
 mod feed;
+mod json;
 mod links;
 mod listing;
 mod markup;
+mod material;
 mod mime;
 mod moment;
 mod prescan;
+mod rules;
+mod rules_settings;
 pub mod sitemap;
 mod stream;
 mod tags;
 mod text;
 mod title;
+mod tree;
+mod value;
 mod words;
 mod xml;
+mod xml_tree;
 
 use url::Url;
 
 use crate::model::{Normalize, Parsed};
 
+pub use compile::Wrong;
+pub use extract::Trace;
 pub use mime::declared_mime;
 pub use moment::lastmod_moment;
+pub use rules::Rules;
+pub use rules_settings::{
+    Decimal, Field as FieldSettings, From as JsonFrom, Links as LinksSettings, Match,
+    Settings as RuleSettings, Type, object_schema,
+};
 
 use mime::Kind;
+use rules::Sight;
 
 /// What a parse needs to know of the page beyond its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +65,32 @@ pub struct Page<'a> {
     pub robots_tag: Option<&'a str>,
     /// The optional parts of the canonical form, for its links.
     pub normalize: &'a Normalize,
+    /// The rules, and what decides which of them is for the page.
+    pub asked: Option<Asked<'a>>,
+}
+
+/// What is asked of a page: its fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The rules of the job.
+    pub rules: &'a Rules,
+    /// Canonical URL of the page.
+    pub url: &'a str,
+    /// Id of the source that led to it.
+    pub source: &'a str,
 }
 
 /// What a body says.
 pub fn parse(page: &Page<'_>, body: &[u8]) -> Parsed {
+    read(page, body, false).0
+}
+
+/// What a body says, and what each field of its rule came to.
+pub fn trace(page: &Page<'_>, body: &[u8]) -> (Parsed, Vec<Trace>) {
+    read(page, body, true)
+}
+
+fn read(page: &Page<'_>, body: &[u8], is_traced: bool) -> (Parsed, Vec<Trace>) {
     let declared = page.content_type.and_then(declared_mime);
     let nature = mime::nature(declared.as_deref(), page.url.path(), body);
     let mut parsed = Parsed {
@@ -60,29 +102,46 @@ pub fn parse(page: &Page<'_>, body: &[u8]) -> Parsed {
     if nature.contradicted {
         parsed.warnings.push(format!(
             "declared as `{}`, but the bytes are `{}`",
-            declared.unwrap_or_default(),
+            declared.as_deref().unwrap_or_default(),
             nature.detected.unwrap_or_default()
         ));
     }
-    if nature.kind == Kind::Binary {
-        return parsed;
-    }
-    let document = document::decode(body, nature.kind, page.content_type, page.url);
-    parsed.charset = Some(document.charset);
-    if document.malformed {
-        parsed.warnings.push(format!("some bytes are not valid in `{}`", document.charset.name));
-    }
-    match nature.kind {
-        Kind::Html => {
-            title::read(&document.text, &mut parsed);
-            links::read(page, &document.text, &mut parsed);
+    let document = (nature.kind != Kind::Binary)
+        .then(|| document::decode(body, nature.kind, page.content_type, page.url));
+    if let Some(document) = &document {
+        parsed.charset = Some(document.charset);
+        if document.malformed {
+            parsed.warnings.push(format!("some bytes are not valid in `{}`", document.charset.name));
         }
-        Kind::Xml => xml::read(page, &document.text, &mut parsed),
-        Kind::Json => text::json(&document.text, &mut parsed),
-        Kind::Markdown => text::markdown(&document.text, &mut parsed),
-        Kind::Text | Kind::Binary => {}
     }
-    parsed
+    let text = document.as_ref().map_or("", |document| &*document.text);
+    let base = match nature.kind {
+        Kind::Html => {
+            title::read(text, &mut parsed);
+            Some(links::read(page, text, &mut parsed))
+        }
+        Kind::Xml => {
+            xml::read(page, text, &mut parsed);
+            None
+        }
+        Kind::Json => {
+            text::json(text, &mut parsed);
+            None
+        }
+        Kind::Markdown => {
+            text::markdown(text, &mut parsed);
+            None
+        }
+        Kind::Text | Kind::Binary => None,
+    };
+    let Some(asked) = page.asked else { return (parsed, Vec::new()) };
+    let sight =
+        Sight { url: asked.url, source: asked.source, types: [declared.as_deref(), parsed.mime_detected] };
+    let Some(rule) = asked.rules.choose(&sight) else { return (parsed, Vec::new()) };
+    let base = base.as_ref().unwrap_or(page.url);
+    let body = material::Body { kind: nature.kind, text, base, normalize: page.normalize, is_traced };
+    let traces = extract::read(rule, &body, &mut parsed);
+    (parsed, traces)
 }
 
 /// The languages of a `Content-Language` header.
@@ -105,6 +164,7 @@ mod tests {
                 content_language: Some("de, en-GB,"),
                 robots_tag: Some("none"),
                 normalize: &Normalize::default(),
+                asked: None,
             },
             body,
         )

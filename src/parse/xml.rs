@@ -158,6 +158,7 @@ mod tests {
             content_type: None,
             content_language: None,
             robots_tag: None,
+            asked: None,
             normalize: &crate::model::Normalize::default(),
         };
         let mut parsed = Parsed::default();

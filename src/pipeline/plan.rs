@@ -18,7 +18,7 @@ use crate::frontier::{
     Scope, ScopeError,
 };
 use crate::model::{Normalize, Origin, RobotsNote, host_key};
-use crate::parse::lastmod_moment;
+use crate::parse::{Rules as ExtractRules, lastmod_moment};
 use crate::secret::Text;
 use crate::sink::jsonl::{Outcomes, Records};
 use crate::sink::{self, Sink};
@@ -71,6 +71,8 @@ pub struct Working {
     pub fetcher: Fetcher,
     /// What is taken of sitemaps and feeds, by source.
     pub listings: BTreeMap<String, ListingRules>,
+    /// Which fields pages have.
+    pub extract: ExtractRules,
     /// What is tried again.
     pub retry: fetch::Policy,
     /// `http.user_agent`
@@ -178,6 +180,8 @@ fn working(config: &Config, run: &Circumstances<'_>, keep_bodies: bool) -> Resul
         sources: sources.collect::<Result<_, _>>()?,
         fetcher: Fetcher::new(&config.http, &host_headers(config), Some(run.spool.clone()))?,
         listings: listings(config, run.places),
+        // What does not compile was refused when the config was read.
+        extract: ExtractRules::compile(&config.extract, run.places).0,
         retry: retry(config),
         user_agent: config.http.user_agent.clone(),
         max_concurrency: config.politeness.max_concurrency.get(),

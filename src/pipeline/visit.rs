@@ -21,7 +21,7 @@ use crate::crash;
 use crate::fetch::{self, Again, Fetcher, Watch, What};
 use crate::frontier::{Frontier, Held, Slot};
 use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, Role, Try, UrlError, Visit};
-use crate::parse::{self, Page};
+use crate::parse::{self, Asked, Page, Rules};
 
 /// What a page needs on its way.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Tools {
     pub committer: Arc<Committer>,
     /// Abandons fetches at the drain deadline.
     pub stop: Stop,
+    /// Which fields pages have.
+    pub rules: Arc<Rules>,
     /// What is tried again.
     pub retry: fetch::Policy,
     /// `User-Agent` header: whose rules of a robots.txt are ours.
@@ -192,6 +194,7 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let job = Reading {
         guide: Arc::clone(&tools.guide),
         listings: Arc::clone(&tools.listings),
+        rules: Arc::clone(&tools.rules),
         max_body: tools.max_body,
         keep_bodies: tools.keep_bodies,
     };
@@ -281,6 +284,7 @@ fn redirect(
 struct Reading {
     guide: Arc<Guide>,
     listings: Arc<BTreeMap<String, ListingRules>>,
+    rules: Arc<Rules>,
     max_body: u64,
     keep_bodies: bool,
 }
@@ -312,9 +316,15 @@ impl Reading {
             content_language: fetched.header("content-language"),
             robots_tag: fetched.header("x-robots-tag"),
             normalize: &self.guide.normalize,
+            asked: Some(Asked { rules: &self.rules, url: &request.url, source: &request.source }),
         };
-        let parsed = parse::parse(&page, &bytes);
+        let mut parsed = parse::parse(&page, &bytes);
         let Finds { admits, refuses, .. } = self.guide.links(&request, &parsed);
+        if let Some(ending) = parsed.extracted.as_mut().and_then(|extracted| extracted.ending.take()) {
+            // Its links count all the same: what is missing of a page says nothing of those behind it.
+            let parse_us = micros(began.elapsed());
+            return Visit { parse_us, admits, refuses, ..without_page(request, fetched, ending) };
+        }
         let digest = format!("blake3:{}", blake3::hash(&bytes).to_hex());
         let length = bytes.len() as u64;
         let mut body = Body { bytes, length, digest };

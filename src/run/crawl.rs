@@ -165,6 +165,7 @@ impl Crew<'_> {
             frontier: Arc::clone(&frontier),
             guide: Arc::new(guide),
             listings: Arc::new(plan.listings),
+            rules: Arc::new(plan.extract),
             committer: Arc::clone(&committer),
             stop: stop.clone(),
             retry: plan.retry,

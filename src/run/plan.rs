@@ -78,6 +78,7 @@ fn surveying(plan: Plan, frontier: Frontier, stop: &Stop) -> std::io::Result<Sur
         frontier: Arc::clone(&frontier),
         guide: Arc::new(Guide { scope, normalize, frontier }),
         listings: Arc::new(working.listings),
+        rules: Arc::new(working.extract),
         committer: Arc::new(Committer::none()),
         stop: stop.clone(),
         retry: working.retry,

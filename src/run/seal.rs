@@ -11,6 +11,7 @@ pub fn seal(config: &Config) -> Value {
         "job": { "name": config.job.name },
         "sinks": config.sinks,
         "records": config.records,
+        "extract": config.extract,
         "http": { "max_body": config.http.max_body, "max_redirects": config.http.max_redirects },
         "sources": config.sources,
         "scope": config.scope,

@@ -1,0 +1,508 @@
+//! The tree of a page, CSS selectors over it, and what elements say. One tree a page, however many fields ask for it.
+//!
+//! What a hostile page may cost is counted: the tree ends at a bound, a selector is weighed against the tree before
+//! it is tried (`~` looks at all elements before another, a space at all around it), and text is paid for by the
+//! node. When the purse is empty nothing more is found, and the caller says so.
+
+use ego_tree::iter::Edge;
+use scraper::{ElementRef, Html, Node, Selector};
+
+use super::tree::{Bounds, Feed, Scripting};
+
+/// What the tree of a page may cost.
+const BOUNDS: Bounds = Bounds { steps: 100_000_000, nodes: 500_000 };
+/// Steps that the fields of one page may take.
+const MAX_STEPS: u64 = 200_000_000;
+/// Bytes that the fields of one page may hold.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Elements that stand on lines of their own, so that their texts are words apart.
+#[rustfmt::skip]
+const BLOCKS: [&str; 48] = [
+    "address", "article", "aside", "blockquote", "br", "caption", "center", "dd", "details", "dialog", "dir", "div",
+    "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+    "hr", "legend", "li", "main", "menu", "nav", "ol", "option", "p", "pre", "search", "section", "select", "summary",
+    "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+];
+
+/// What is left to be spent on one page.
+#[derive(Debug)]
+pub struct Purse {
+    steps: u64,
+    bytes: usize,
+}
+
+/// The purse is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Empty;
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self { steps: MAX_STEPS, bytes: MAX_BYTES }
+    }
+}
+
+impl Purse {
+    /// Pays for steps; nothing is paid if there are not enough left.
+    pub fn walk(&mut self, steps: u64) -> Result<(), Empty> {
+        self.steps = self.steps.checked_sub(steps).ok_or(Empty)?;
+        Ok(())
+    }
+
+    /// Pays for bytes that are held.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Empty> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Empty)?;
+        Ok(())
+    }
+
+    /// Bytes that were paid for.
+    pub fn held(&self) -> usize {
+        MAX_BYTES - self.bytes
+    }
+}
+
+/// The tree of a page.
+pub struct Dom {
+    html: Html,
+    extent: Extent,
+}
+
+/// How large a tree is, by what a selector may have to look at: all elements, for each those around it, and for each
+/// those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Extent {
+    elements: u64,
+    depths: u64,
+    siblings: u64,
+}
+
+/// Where elements are looked for.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    element: ElementRef<'a>,
+    extent: Extent,
+    /// Whether the element itself may be found, too.
+    is_root: bool,
+}
+
+impl Dom {
+    /// The tree of an HTML text, what stands in `<noscript>` as elements. With the bytes that were read where the
+    /// text is too costly to be read to its end.
+    pub fn of_html(text: &str) -> (Self, Option<usize>) {
+        let mut feed = Feed::new(text, BOUNDS, Scripting::Off);
+        let cut = feed.up_to(text.len()).is_err().then(|| feed.read());
+        (Self::new(feed.finish()), cut)
+    }
+
+    /// A tree that was built.
+    pub fn new(html: Html) -> Self {
+        let root = html.tree.root().children().find_map(ElementRef::wrap);
+        let extent = root.map_or(Extent::default(), |root| Extent::of(root, u64::MAX));
+        Self { html, extent }
+    }
+
+    /// The whole of it; none if it has no element.
+    pub fn root(&self) -> Option<Place<'_>> {
+        let element = self.html.tree.root().children().find_map(ElementRef::wrap)?;
+        Some(Place { element, extent: self.extent, is_root: true })
+    }
+}
+
+impl Extent {
+    /// Measures what lies below an element, at most about so many nodes of it.
+    fn of(element: ElementRef<'_>, most: u64) -> Self {
+        let mut extent = Self::default();
+        let mut depth = element.ancestors().count() as u64;
+        // Siblings so far, for each level that is open.
+        let mut levels = vec![0u64];
+        let mut seen = 0u64;
+        for edge in element.traverse() {
+            let is_open = matches!(edge, Edge::Open(_));
+            let (Edge::Open(node) | Edge::Close(node)) = edge;
+            if !node.value().is_element() {
+                seen += 1;
+                continue;
+            }
+            if !is_open {
+                depth -= 1;
+                levels.pop();
+                continue;
+            }
+            depth += 1;
+            let before = levels.last_mut().map_or(0, |before| {
+                *before += 1;
+                *before
+            });
+            levels.push(0);
+            extent.elements += 1;
+            extent.depths += depth;
+            extent.siblings += before;
+            seen += 1;
+            if seen > most {
+                break;
+            }
+        }
+        extent
+    }
+}
+
+/// A selector and what it has to look at.
+#[derive(Clone, Debug)]
+pub struct Css {
+    selector: Selector,
+    /// Whether it is `:scope` alone: the place itself.
+    is_scope: bool,
+    /// Combinators and pseudo-classes that look at what lies around or below an element.
+    around: u32,
+    /// Those that look at what stands beside it.
+    beside: u32,
+}
+
+impl Css {
+    /// Compiles a selector; the error follows its text, with a hint.
+    pub fn parse(text: &str) -> Result<Self, (String, Option<&'static str>)> {
+        let selector = Selector::parse(text).map_err(|error| {
+            let what = format!("{error:?}");
+            let is_pseudo = what.contains("Pseudo");
+            let what = match what.as_str() {
+                _ if is_pseudo => "a pseudo-class or pseudo-element that is not known".to_owned(),
+                "UnexpectedSelectorParseError(DanglingCombinator)" => {
+                    "nothing stands behind a combinator".to_owned()
+                }
+                "UnexpectedSelectorParseError(EmptySelector)" => "a selector is empty".to_owned(),
+                "EndOfLine" => "it ends too early".to_owned(),
+                "UnexpectedToken" => "a sign stands where none may".to_owned(),
+                _ => what.chars().take(80).collect(),
+            };
+            let hint =
+                is_pseudo.then_some("the text of an element is taken anyway; for an attribute write `attr`");
+            (format!("is no CSS selector: {what}"), hint)
+        })?;
+        let (around, beside) = reach(text);
+        Ok(Self { selector, is_scope: text.trim() == ":scope", around, beside })
+    }
+
+    /// What it may cost to try it on each element of a place.
+    fn work(&self, extent: Extent) -> u64 {
+        let Extent { elements, depths, siblings } = extent;
+        let each = |sum: u64| 1 + sum / elements.max(1);
+        // An element may be looked at along every way that several combinators open.
+        let around = each(depths).saturating_pow(self.around.min(2));
+        let beside = each(siblings).saturating_pow(self.beside.min(2));
+        elements.saturating_mul(around).saturating_mul(beside)
+    }
+}
+
+/// How many parts of a selector look around an element, and how many beside it. What stands in quotes and brackets
+/// does not count.
+fn reach(selector: &str) -> (u32, u32) {
+    const BESIDE: [&str; 5] = ["nth-", "first-of-type", "last-of-type", "only-of-type", "only-child"];
+    let (mut around, mut beside) = (0, 0);
+    let (mut quote, mut brackets) = (None, 0u32);
+    for (at, c) in selector.char_indices() {
+        match c {
+            c if quote == Some(c) => quote = None,
+            _ if quote.is_some() => {}
+            '"' | '\'' => quote = Some(c),
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            _ if brackets > 0 => {}
+            '~' => beside += 1,
+            ':' => {
+                let rest = &selector[at + 1..];
+                around += u32::from(rest.starts_with("has("));
+                beside += u32::from(BESIDE.iter().any(|name| rest.starts_with(name)));
+            }
+            c => around += u32::from(c.is_ascii_whitespace()),
+        }
+    }
+    (around, beside)
+}
+
+impl<'a> Place<'a> {
+    /// The texts of the scripts that hold JSON-LD, in the order of the document.
+    pub fn json_ld(self) -> Vec<String> {
+        let is_script = |element: &ElementRef<'_>| {
+            let kind = element.attr("type").map(str::trim_ascii);
+            element.value().name() == "script"
+                && kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/ld+json"))
+        };
+        self.element.descendent_elements().filter(is_script).map(|script| script.text().collect()).collect()
+    }
+
+    /// The elements that a selector finds, in the order of the document; `:scope` alone finds the place itself.
+    pub fn select<'c>(
+        self,
+        css: &'c Css,
+        purse: &mut Purse,
+    ) -> Result<impl Iterator<Item = ElementRef<'a>> + use<'a, 'c>, Empty> {
+        purse.walk(css.work(self.extent))?;
+        let is_found = || css.selector.matches_with_scope(&self.element, Some(self.element));
+        let itself = (css.is_scope || self.is_root && is_found()).then_some(self.element);
+        Ok(itself.into_iter().chain(self.element.select(&css.selector)))
+    }
+
+    /// An element as a place of its own.
+    pub fn within(element: ElementRef<'a>, purse: &mut Purse) -> Result<Self, Empty> {
+        let extent = Extent::of(element, purse.steps);
+        // What was walked: all elements below, and the way up.
+        purse.walk(extent.elements + extent.depths / extent.elements.max(1))?;
+        Ok(Self { element, extent, is_root: false })
+    }
+}
+
+/// The text of an element: that of scripts, styles and templates in it left out, blocks apart, white space collapsed
+/// and trimmed.
+pub fn text(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Empty> {
+    let mut text = String::new();
+    let mut steps = 0;
+    // The element whose inside is passed over.
+    let mut hidden = None;
+    for edge in element.traverse() {
+        let is_open = matches!(edge, Edge::Open(_));
+        let (Edge::Open(node) | Edge::Close(node)) = edge;
+        steps += u64::from(is_open);
+        if let Some(id) = hidden {
+            if !is_open && id == node.id() {
+                hidden = None;
+            }
+            continue;
+        }
+        match node.value() {
+            Node::Text(part) if is_open => append(&mut text, part),
+            Node::Element(inner) if is_open && node != *element && is_hidden(inner.name()) => {
+                hidden = Some(node.id());
+            }
+            Node::Element(inner) if BLOCKS.binary_search(&inner.name()).is_ok() => space(&mut text),
+            _ => {}
+        }
+    }
+    purse.walk(steps)?;
+    text.truncate(text.trim_ascii_end().len());
+    if text.contains('\0') {
+        text = text.replace('\0', "\u{FFFD}");
+    }
+    purse.hold(text.len())?;
+    Ok(text)
+}
+
+fn is_hidden(name: &str) -> bool {
+    matches!(name, "script" | "style" | "template")
+}
+
+/// Adds a text whose white space is collapsed, also with what stands before it.
+fn append(text: &mut String, part: &str) {
+    for (number, word) in part.split(|c: char| c.is_ascii_whitespace()).enumerate() {
+        if number > 0 {
+            space(text);
+        }
+        text.push_str(word);
+    }
+}
+
+fn space(text: &mut String) {
+    if !text.is_empty() && !text.ends_with(' ') {
+        text.push(' ');
+    }
+}
+
+/// The text of an element as it stands there, for what is read by a program.
+pub fn raw_text(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Empty> {
+    let text: String = element.text().collect();
+    purse.walk(text.len() as u64)?;
+    Ok(text)
+}
+
+/// The HTML within an element, as a browser would write it.
+pub fn inner_html(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Empty> {
+    purse.walk(Extent::of(element, purse.steps).elements)?;
+    let held: usize = element.text().map(str::len).sum();
+    purse.hold(held)?;
+    let html = element.inner_html();
+    // Paid for twice where it is text: what counts is that it is bounded.
+    purse.hold(html.len())?;
+    Ok(html)
+}
+
+/// An attribute as it stands there; its name is in lower case in HTML.
+pub fn attribute<'a>(
+    element: ElementRef<'a>,
+    name: &str,
+    purse: &mut Purse,
+) -> Result<Option<&'a str>, Empty> {
+    let value = element.attr(name);
+    purse.hold(value.map_or(0, str::len))?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The texts of what a selector finds in a page.
+    fn texts(html: &str, selector: &str) -> Vec<String> {
+        let (dom, _) = Dom::of_html(html);
+        let (css, mut purse) = (Css::parse(selector).expect(selector), Purse::default());
+        let found: Vec<_> = dom.root().expect("root").select(&css, &mut purse).expect("cheap").collect();
+        found.into_iter().map(|element| text(element, &mut purse).expect("small")).collect()
+    }
+
+    fn check(html: &str, selector: &str, expected: &[&str]) {
+        assert_eq!(texts(html, selector), expected, "{selector} in {html}");
+    }
+
+    #[test]
+    fn elements_are_found_in_the_order_of_the_document() {
+        check("<p>a<p class=x>b", "p", &["a", "b"]);
+        check("<p>a<p class='y x'>b", "p.x, P.y", &["b"]);
+        check("<ul><li>a<li>b<li>c</ul>", "li:nth-child(2) ~ li", &["c"]);
+        check("<div><b>a</b></div><b>c</b>", "div:has(b)", &["a"]);
+        check("<div><b>a</b></div><b>c</b>", ":scope > body > b", &["c"]);
+        // The text is moved in front of the table, and so is found before it.
+        check("<table><tr><td class=x>a</td></tr><b class=x>b</b></table>", ".x", &["b", "a"]);
+        check("<html lang=de><title>t</title>", "html[lang]", &["t"]);
+        check("<body><noscript><img alt=x><b>a</b></noscript>", "noscript b", &["a"]);
+        check("<svg><linearGradient>a", "linearGradient", &["a"]);
+    }
+
+    #[test]
+    fn text_is_what_a_reader_sees() {
+        check("<p> a \n b&nbsp;c<!-- x --> d </p>", "p", &["a b\u{A0}c d"]);
+        check("<p>W<b>or</b>d<br>next</p>", "p", &["Word next"]);
+        check("<table><tr><td>a</td><td>b</td></tr></table>", "table", &["a b"]);
+        check("<div>a<p>b</p>c<ul><li>d<li>e</ul></div>", "div", &["a b c d e"]);
+        check("<p>a<script>b()</script><style>c{}</style><template>d</template>e", "p", &["ae"]);
+        check("<script>b()</script>", "script", &["b()"]);
+        check("<p></p><p> </p>", "p", &["", ""]);
+        check("<svg><text>a\0b</text></svg>", "text", &["a\u{FFFD}b"]);
+    }
+
+    #[test]
+    fn blocks_are_sorted_for_the_search() {
+        assert!(BLOCKS.is_sorted());
+    }
+
+    #[test]
+    fn a_place_of_its_own_has_its_own_scope() {
+        let (dom, _) = Dom::of_html("<div class=r id=1><p>a</p><div><p>b</p></div></div><p>c</p>");
+        let mut purse = Purse::default();
+        let css = |text: &str| Css::parse(text).expect(text);
+        let row = css(".r");
+        let row = dom.root().expect("root").select(&row, &mut purse).expect("cheap").next().expect("row");
+        let place = Place::within(row, &mut purse).expect("cheap");
+        let mut check = |selector: &str, expected: &[&str]| {
+            let css = css(selector);
+            let found: Vec<_> = place.select(&css, &mut purse).expect("cheap").collect();
+            let found: Vec<_> =
+                found.into_iter().map(|element| text(element, &mut purse).expect("small")).collect();
+            assert_eq!(found, expected, "{selector}");
+        };
+        check("p", &["a", "b"]);
+        check(":scope > p", &["a"]);
+        check(":scope", &["a b"]);
+        check(".r", &[]);
+        check("body p", &["a", "b"]);
+    }
+
+    #[test]
+    fn html_and_attributes() {
+        let (dom, _) = Dom::of_html("<p id=a title=' x '>1 <b class=c>&lt;2</b><br></p>");
+        let (css, mut purse) = (Css::parse("p").expect("selector"), Purse::default());
+        let p = dom.root().expect("root").select(&css, &mut purse).expect("cheap").next().expect("p");
+        assert_eq!(inner_html(p, &mut purse).as_deref(), Ok("1 <b class=\"c\">&lt;2</b><br>"));
+        assert_eq!(attribute(p, "title", &mut purse), Ok(Some(" x ")));
+        assert_eq!(attribute(p, "href", &mut purse), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_selector_says_why() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(
+                Css::parse(text).expect_err(text).0,
+                format!("is no CSS selector: {expected}"),
+                "{text}"
+            );
+        };
+        check("h1::text", "a pseudo-class or pseudo-element that is not known");
+        check("a:hover", "a pseudo-class or pseudo-element that is not known");
+        check("div >", "nothing stands behind a combinator");
+        check("", "a selector is empty");
+        check("a[", "it ends too early");
+        check("p)", "a sign stands where none may");
+        assert!(Css::parse("h1::text").expect_err("pseudo").1.is_some());
+    }
+
+    #[test]
+    fn what_a_selector_looks_at() {
+        assert_eq!(reach("div"), (0, 0));
+        assert_eq!(reach("div p > b"), (3, 0));
+        assert_eq!(reach("a ~ b:nth-child(2)"), (2, 2));
+        assert_eq!(reach("[a~='x y'][b=\" ~ \"]"), (0, 0));
+        assert_eq!(reach("p:has(b)"), (1, 0));
+    }
+
+    #[test]
+    fn extents_are_sums() {
+        let (dom, _) = Dom::of_html("<p>a</p><p><b>c</b></p>");
+        // html, head, body, p, p, b: their depths, and the number of each among its siblings.
+        assert_eq!(
+            dom.extent,
+            Extent { elements: 6, depths: 2 + 3 + 3 + 4 + 4 + 5, siblings: 1 + 1 + 2 + 1 + 2 + 1 }
+        );
+    }
+
+    /// On a thread with a small stack: what would recurse would overflow it.
+    fn small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(work);
+        thread.expect("thread").join().expect("no overflow")
+    }
+
+    #[test]
+    fn hostile_pages_cost_a_bounded_amount() {
+        let deep = "<div>".repeat(200_000);
+        small_stack(move || {
+            let (dom, cut) = Dom::of_html(&deep);
+            assert!(cut.is_some());
+            let css = Css::parse("div div div").expect("selector");
+            let mut purse = Purse::default();
+            let root = dom.root().expect("root");
+            assert!(root.select(&css, &mut purse).is_err(), "too deep for three descendants");
+            let div = Css::parse("div").expect("selector");
+            let all: Vec<_> = root.select(&div, &mut purse).expect("cheap").collect();
+            let html: Result<Vec<_>, _> =
+                all.into_iter().map(|element| inner_html(element, &mut purse)).collect();
+            assert_eq!(html, Err(Empty), "each holds all the others");
+        });
+        let flat = "<p>x".repeat(100_000);
+        small_stack(move || {
+            let (dom, cut) = Dom::of_html(&flat);
+            assert_eq!(cut, None);
+            let mut purse = Purse::default();
+            let root = dom.root().expect("root");
+            assert!(root.select(&Css::parse("a ~ p").expect("selector"), &mut purse).is_err());
+            let found = root.select(&Css::parse("p").expect("selector"), &mut purse).map(Iterator::count);
+            assert_eq!(found, Ok(100_000), "what is cheap is still done");
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn any_selector_on_any_page_is_an_answer(
+            html in "(<(p|b|table|tr|td|svg|template|/p|/b|div class=x)>|a| ){0,20}",
+            selector in "([a-z*.#:>~+, \\[\\]=\"()]|div|p|b|:has\\(|:not\\(|:nth-child\\(|:is\\(|::text){0,6}"
+        ) {
+            let (dom, _) = Dom::of_html(&html);
+            if let (Ok(css), Some(root)) = (Css::parse(&selector), dom.root()) {
+                let mut purse = Purse::default();
+                let found: Vec<_> = root.select(&css, &mut purse).into_iter().flatten().collect();
+                for element in found {
+                    let said = text(element, &mut purse).expect("small");
+                    prop_assert_eq!(said.trim_ascii(), said.as_str());
+                    inner_html(element, &mut purse).expect("small");
+                }
+            }
+        }
+    }
+}
