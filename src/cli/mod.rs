@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod explain;
+mod extract;
 mod get;
 mod list;
 mod plan;
@@ -42,6 +43,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Plan(args) => plan::run(&args, &global, &report),
         Command::Status(args) => status::run(&args, &global, &report),
         Command::Explain(args) => explain::run(&args, &global, &report),
+        Command::Extract(args) => extract::run(&args, &global, &report),
         Command::List(args) => list::run(&args, &global, &report),
         Command::Verify(args) => verify::run(&args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),

@@ -88,6 +88,14 @@ impl Compiler<'_> {
     }
 
     fn glob(&mut self, key: &str, text: &str) -> Option<GlobMatcher> {
+        let parts = text.split('/');
+        if let Some(part) = parts.filter(|part| part.contains("**")).find(|part| *part != "**") {
+            self.wrong(
+                key,
+                format!("`{part}` in `{text}` would match no `/`: `**` must stand alone between slashes"),
+            );
+            return None;
+        }
         match GlobBuilder::new(text).literal_separator(true).build() {
             Ok(glob) => Some(glob.compile_matcher()),
             Err(error) => {
@@ -378,6 +386,12 @@ mod tests {
             "match.glob = '{a'",
             &[
                 "extract[0].match.glob: `{a` is no glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)",
+            ],
+        );
+        check(
+            "match.glob = 'https://x/**.html'",
+            &[
+                "extract[0].match.glob: `**.html` in `https://x/**.html` would match no `/`: `**` must stand alone between slashes",
             ],
         );
         check(

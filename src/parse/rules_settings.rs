@@ -34,7 +34,7 @@ pub struct Settings {
 pub struct Match {
     /// A regex that is searched for anywhere in the canonical URL of the page, which is ASCII.
     pub url: Option<String>,
-    /// A glob that matches the whole URL: `*` stays within a part of the path, `**` does not.
+    /// A glob that matches the whole URL: `*` stays within a part of the path, `**`, alone between slashes, does not.
     pub glob: Option<String>,
     /// The declared or detected type without parameters: `text/html`, or `text/*` for all of a kind.
     pub content_type: Option<String>,

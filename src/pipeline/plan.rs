@@ -144,7 +144,7 @@ impl Plan {
         for settings in config.sources.iter().filter(|settings| !is_stdin(settings)) {
             source::build(settings, &Surroundings::default())?;
         }
-        Fetcher::new(&config.http, &host_headers(config), None)?;
+        fetcher(config)?;
         Ok(())
     }
 
@@ -206,7 +206,13 @@ pub fn disks(config: &Config, paths: Vec<PathBuf>) -> Disks {
     Disks { paths, min_free: config.limits.min_free_disk }
 }
 
-fn robots(config: &Config) -> RobotsSettings {
+/// What makes the hops of a config, for one page or for none.
+pub fn fetcher(config: &Config) -> Result<Fetcher, FetchError> {
+    Fetcher::new(&config.http, &host_headers(config), None)
+}
+
+/// What makes a robots.txt ours.
+pub fn robots(config: &Config) -> RobotsSettings {
     let (manners, retry) = (&config.politeness, &config.retry);
     let policy = RobotsPolicy {
         on_error: manners.robots_on_5xx,

@@ -10,11 +10,11 @@ use crate::frontier::{Answer, Robots};
 use crate::model::{Failure, Fetched, Outcome, Request, RobotsNote, Role, canonical, host_key};
 
 /// Longest chain of redirects (RFC 9309, 2.3.1.2).
-const MAX_REDIRECTS: usize = 5;
+pub const MAX_REDIRECTS: usize = 5;
 /// A robots.txt is unpacked as far as this; only its first 500 KiB count (RFC 9309, 2.5).
-const MAX_UNPACKED: u64 = 16 << 20;
+pub const MAX_UNPACKED: u64 = 16 << 20;
 /// So much of a robots.txt is kept.
-const KEPT: usize = 500 << 10;
+pub const KEPT: usize = 500 << 10;
 
 /// Tells the frontier what a request for robots.txt came to. It is settled by no frame, so one is asked for if its
 /// host wants to be left alone.
@@ -35,20 +35,25 @@ async fn heard(tools: &Tools, request: Request, result: Result<Fetched, Failure>
             tools.frontier.robots_redirected(next);
         }
         Verdict::Page => read(tools, request, fetched).await,
-        Verdict::Redirect(Err(_)) => tell(tools, &request, Answer::TooManyRedirects, None),
-        Verdict::End(ending) if ending.outcome == Outcome::RedirectLoop => {
-            tell(tools, &request, Answer::TooManyRedirects, None);
-        }
-        Verdict::End(_) => {
-            let status = fetched.status;
-            // 429 is a 4xx by its number only: the server asks to be spared (RFC 9309 leaves it open).
-            let answer = match status {
-                429 | 500.. => Answer::ServerError { status },
-                _ => Answer::Absent { status },
-            };
-            let note = note(&request, &fetched, Vec::new()).filter(|_| status != 429 && status < 500);
+        verdict @ (Verdict::Redirect(Err(_)) | Verdict::End(_)) => {
+            let answer = without_rules(&verdict, fetched.status);
+            let is_absent = matches!(answer, Answer::Absent { .. });
+            let note = note(&request, &fetched, Vec::new()).filter(|_| is_absent);
             tell(tools, &request, answer, note);
         }
+    }
+}
+
+/// What an answer that is no page means for its origin.
+pub fn without_rules(verdict: &Verdict, status: u16) -> Answer {
+    match verdict {
+        Verdict::Redirect(_) => Answer::TooManyRedirects,
+        Verdict::End(ending) if ending.outcome == Outcome::RedirectLoop => Answer::TooManyRedirects,
+        // 429 is a 4xx by its number only: the server asks to be spared (RFC 9309 leaves it open).
+        Verdict::End(_) | Verdict::Page => match status {
+            429 | 500.. => Answer::ServerError { status },
+            _ => Answer::Absent { status },
+        },
     }
 }
 
@@ -87,7 +92,7 @@ fn sitemap(request: &Request, raw: &str) -> Option<Request> {
 }
 
 /// A failure on the way. Where a redirect has led to another host it says nothing about the pages of this one.
-fn failed(request: &Request, failure: Failure) -> Answer {
+pub fn failed(request: &Request, failure: Failure) -> Answer {
     let outcome = if request.trail.is_empty() { failure.cause } else { Outcome::NetworkError };
     Answer::Failed { outcome, reason: failure.detail }
 }

@@ -14,14 +14,15 @@ use super::answers::{self, Verdict, judge};
 use super::commit::Committer;
 use super::follow::{Finds, Guide, unusable};
 use super::listing::{self, ListingRules};
+use super::page::{self, Reader};
 use super::parsers::{Panicked, Parsers};
 use super::robots;
 use super::stop::{Reason, Stop};
 use crate::crash;
 use crate::fetch::{self, Again, Fetcher, Watch, What};
 use crate::frontier::{Frontier, Held, Slot};
-use crate::model::{Body, Ending, Failure, Fetched, Lease, Outcome, Request, Role, Try, UrlError, Visit};
-use crate::parse::{self, Asked, Page, Rules};
+use crate::model::{Ending, Failure, Fetched, Lease, Outcome, Request, Role, Try, UrlError, Visit};
+use crate::parse::Rules;
 
 /// What a page needs on its way.
 #[derive(Debug)]
@@ -299,49 +300,17 @@ impl Reading {
         }
     }
 
-    fn page(&self, request: Request, mut fetched: Fetched) -> Visit {
+    fn page(&self, request: Request, fetched: Fetched) -> Visit {
         let began = Instant::now();
-        let bytes = match fetch::unpack(&fetched, self.max_body) {
-            Ok(bytes) => bytes,
-            Err(failure) => return without_page(request, fetched, failure.into()),
-        };
-        let base = request.base_url.as_deref().unwrap_or(&request.url);
-        let Ok(base) = Url::parse(base) else {
-            let reason = format!("`{base}` is no address to resolve links against");
-            return without_page(request, fetched, Ending::because(Outcome::InvalidUrl, reason));
-        };
-        let page = Page {
-            url: &base,
-            content_type: fetched.header("content-type"),
-            content_language: fetched.header("content-language"),
-            robots_tag: fetched.header("x-robots-tag"),
-            normalize: &self.guide.normalize,
-            asked: Some(Asked { rules: &self.rules, url: &request.url, source: &request.source }),
-        };
-        let mut parsed = parse::parse(&page, &bytes);
-        let Finds { admits, refuses, .. } = self.guide.links(&request, &parsed);
-        if let Some(ending) = parsed.extracted.as_mut().and_then(|extracted| extracted.ending.take()) {
-            // Its links count all the same: what is missing of a page says nothing of those behind it.
-            let parse_us = micros(began.elapsed());
-            return Visit { parse_us, admits, refuses, ..without_page(request, fetched, ending) };
-        }
-        let digest = format!("blake3:{}", blake3::hash(&bytes).to_hex());
-        let length = bytes.len() as u64;
-        let mut body = Body { bytes, length, digest };
-        if !self.keep_bodies {
+        let (max_body, normalize) = (self.max_body, &self.guide.normalize);
+        let reader = Reader { max_body, normalize, rules: &self.rules, is_traced: false };
+        let (mut visit, _) = reader.read(request, fetched);
+        let Some(parsed) = &visit.parsed else { return visit };
+        let Finds { admits, refuses, .. } = self.guide.links(&visit.request, parsed);
+        if let Some(body) = visit.body.as_mut().filter(|_| !self.keep_bodies) {
             body.bytes.clear();
         }
-        let wire_bytes = fetched.body.len() as u64;
-        fetched.body.clear();
-        Visit {
-            wire_bytes,
-            parse_us: micros(began.elapsed()),
-            body: Some(body),
-            parsed: Some(parsed),
-            admits,
-            refuses,
-            ..Visit::answered(request, fetched, Ending::plain(Outcome::Ok))
-        }
+        page::end(Visit { parse_us: micros(began.elapsed()), admits, refuses, ..visit })
     }
 }
 

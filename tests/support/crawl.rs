@@ -115,6 +115,12 @@ impl Crawl {
         self.entry("sinks", table)
     }
 
+    /// Adds an `[[extract]]` table.
+    #[must_use]
+    pub fn rule(self, table: &str) -> Self {
+        self.entry("extract", table)
+    }
+
     fn entry(mut self, array: &str, table: &str) -> Self {
         let entries = self.config.entry(array).or_insert_with(|| Value::Array(Vec::new()));
         entries.as_array_mut().expect("an array").push(Value::Table(self::table(table)));
