@@ -155,7 +155,7 @@ impl OriginRobots {
         self.under_way = false;
     }
 
-    /// That request was answered. Says whether that changed what is known; if so it may be worth a [`Note`].
+    /// That request was answered. Says whether that changed what is known; if so it may be worth a note in the journal.
     ///
     /// Rules that are known hold until there are new ones, whatever trouble there is in getting them (RFC 9309
     /// section 2.4).
