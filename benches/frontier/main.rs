@@ -22,8 +22,8 @@ use rustix::time::{ClockId, clock_gettime};
 use trawl::frontier::{Backlog, HostLease, HostState, Local, Overflow, Seen};
 use trawl::model::{Request, UrlKey, canonical};
 
-/// Bytes of packed requests that the queue may hold in memory.
-const MEMORY: u64 = 64 << 20;
+/// Bytes of packed requests that the queue may hold in memory, as in a run.
+const MEMORY: u64 = 32 << 20;
 /// Requests that are made, and then admitted, at once.
 const BATCH: usize = 1_000;
 /// Hosts that are lent at once, and requests of each, as the front does it.

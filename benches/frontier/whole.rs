@@ -123,11 +123,12 @@ fn offers(frontier: &Frontier, size: usize, hosts: usize, spent: &mut i64) -> us
 /// Leases all, each host in the order in which its URLs came.
 fn leases(frontier: &Arc<Frontier>, size: usize, hosts: usize, spent: &mut i64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _context = runtime.enter();
     frontier.sources_done();
     let mut next: Vec<usize> = (0..hosts).collect();
     let mut flying: VecDeque<Slot> = VecDeque::with_capacity(IN_FLIGHT);
     loop {
-        let leased: Vec<Request> = timed(spent, || runtime.block_on(some(frontier, &mut flying)));
+        let leased: Vec<Request> = timed(spent, || some(frontier, &mut flying));
         for request in &leased {
             let host: usize = request.host["www.site-".len()..][..6].parse().expect("its number");
             assert!(request.url.ends_with(&format!("/page-{:08}.html", next[host])), "{request:?}");
@@ -149,8 +150,7 @@ fn leases(frontier: &Arc<Frontier>, size: usize, hosts: usize, spent: &mut i64) 
 }
 
 /// A checkpoint's worth of leases; fewer at the end. Of those in flight the oldest ends first.
-#[allow(clippy::unused_async, reason = "a runtime must be there where leases are taken")]
-async fn some(frontier: &Arc<Frontier>, flying: &mut VecDeque<Slot>) -> Vec<Request> {
+fn some(frontier: &Arc<Frontier>, flying: &mut VecDeque<Slot>) -> Vec<Request> {
     let mut leased = Vec::with_capacity(BATCH);
     while leased.len() < BATCH {
         if flying.len() == IN_FLIGHT || frontier.left() == leased.len() as u64 {

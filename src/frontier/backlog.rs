@@ -65,6 +65,9 @@ pub enum BacklogError {
         /// Where the broken segment begins.
         offset: u64,
     },
+    /// More than 2^32 hosts.
+    #[error("more hosts wait than this program can count")]
+    TooManyHosts,
     /// A request that cannot be packed or unpacked. No input explains this.
     #[error("a request in the queue cannot be packed or unpacked: {0}\nhint: please report this bug")]
     Packing(#[from] postcard::Error),

@@ -28,7 +28,7 @@ struct Block {
     bytes: [u8; ROOM],
 }
 
-/// Bytes in a row. Its blocks come back to the pool as they are taken from it; one that is dropped before it is
+/// Bytes in a row, fewer than 4 GiB. Its blocks come back to the pool as they are taken from it; one that is dropped before it is
 /// empty keeps them.
 #[derive(Debug)]
 pub struct Chain {
@@ -38,7 +38,7 @@ pub struct Chain {
     start: u16,
     /// Where they end in the last one.
     end: u16,
-    length: usize,
+    length: u32,
 }
 
 impl Default for Blocks {
@@ -93,16 +93,16 @@ impl Default for Chain {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "a block is far below 64 KiB")]
+#[allow(clippy::cast_possible_truncation, reason = "a block is far below 64 KiB, and a chain below 4 GiB")]
 impl Chain {
     /// Bytes in it.
     pub fn len(&self) -> usize {
-        self.length
+        self.length as usize
     }
 
     /// Adds bytes at the end.
     pub fn append(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
-        self.length += bytes.len();
+        self.length += bytes.len() as u32;
         while !bytes.is_empty() {
             if self.last == NONE || usize::from(self.end) == ROOM {
                 self.add_block(blocks);
@@ -127,7 +127,7 @@ impl Chain {
 
     /// Puts bytes before all others.
     pub fn prepend(&mut self, mut bytes: &[u8], blocks: &mut Blocks) {
-        self.length += bytes.len();
+        self.length += bytes.len() as u32;
         while !bytes.is_empty() {
             if self.first == NONE || self.start == 0 {
                 let block = blocks.take();
@@ -162,8 +162,8 @@ impl Chain {
 
     /// Takes the first bytes, so many or as many as there are, piece by piece.
     fn each(&mut self, count: usize, blocks: &mut Blocks, mut piece: impl FnMut(&[u8])) {
-        let mut count = count.min(self.length);
-        self.length -= count;
+        let mut count = count.min(self.len());
+        self.length -= count as u32;
         while count > 0 {
             let start = usize::from(self.start);
             let end = if self.first == self.last { usize::from(self.end) } else { ROOM };
@@ -223,7 +223,7 @@ mod tests {
             let mut chains = [(Chain::default(), VecDeque::new()), (Chain::default(), VecDeque::new())];
             for (n, (which, step, count)) in steps.into_iter().enumerate() {
                 let (chain, deque) = &mut chains[which];
-                let bytes: Vec<u8> = (0..count).map(|at| u8::try_from((n * 31 + at) % 251).expect("below 251")).collect();
+                let bytes: Vec<u8> = (0..=250).cycle().skip(n * 31 % 251).take(count).collect();
                 match step {
                     0 => {
                         chain.append(&bytes, &mut blocks);

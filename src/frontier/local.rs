@@ -1,15 +1,18 @@
 //! The backlog of one process: in memory up to a bound, beyond it in scratch files. The frontier journal stands
 //! behind it, so nothing here has to survive a crash.
 //!
-//! Memory is what requests take packed, in blocks of 128 bytes, up to the bound; about 200 bytes and its name for a
+//! Memory is what requests take packed, in blocks of 128 bytes, up to the bound; about 150 bytes and its name for a
 //! host; and for a host of which something was written out about 200 more, and 16 for each segment. When the bound is
 //! exceeded, everything is written out at once but what would cost as much to find again.
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
+
+use hashbrown::HashTable;
 
 use super::backlog::{Backlog, BacklogError, HostLease, HostState, Stats};
 use super::blocks::Blocks;
@@ -20,20 +23,27 @@ use crate::model::Request;
 
 /// What a lane on disk costs in memory: fewer bytes than that are not worth writing out.
 const FLOOR: usize = 256;
+/// More than that is written out, whatever the bound: it keeps each queue within what a [`super::blocks::Chain`] holds.
+const MAX_MEMORY: usize = 1 << 30;
 
-/// One host. Stands in `due` exactly once unless it is lent.
+/// One host. Stands in `due` exactly once unless it is lent. A cache line: where many hosts take turns each of them has
+/// to come from afar.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Host {
     name: Arc<str>,
     queue: Queue,
     lent: bool,
 }
 
+const _: () = assert!(size_of::<Host>() == 64, "one line, and aligned to it");
+
 /// Requests that wait, host by host.
 #[derive(Debug)]
 pub struct Local {
-    /// Places in `hosts`.
-    places: HashMap<Arc<str>, usize>,
+    /// Places in `hosts`, by the hash of the name that stands there.
+    places: HashTable<u32>,
+    hasher: RandomState,
     hosts: Vec<Host>,
     /// Places that are free; the hosts there are empty.
     free: Vec<usize>,
@@ -64,15 +74,16 @@ impl Local {
     /// An empty backlog; hosts that come new may be asked from `epoch` on. Deletes what an earlier process left in
     /// the directory for scratch files.
     pub fn new(epoch: Instant, settings: &Overflow) -> Result<Self, BacklogError> {
-        let bound = usize::try_from(settings.memory).unwrap_or(usize::MAX);
+        let bound = usize::try_from(settings.memory).unwrap_or(MAX_MEMORY).min(MAX_MEMORY);
         let memory = Memory { bound, mark: bound };
         Ok(Self { scratch: Scratch::new(settings)?, memory, ..Self::in_memory(epoch) })
     }
 
-    /// An empty backlog without a bound, which never touches the disk.
+    /// An empty backlog that never touches the disk, for less than a GiB of requests.
     pub fn in_memory(epoch: Instant) -> Self {
         Self {
-            places: HashMap::new(),
+            places: HashTable::new(),
+            hasher: RandomState::new(),
             hosts: Vec::new(),
             free: Vec::new(),
             due: BinaryHeap::new(),
@@ -82,7 +93,7 @@ impl Local {
             packer: Packer::default(),
             blocks: Blocks::default(),
             scratch: Scratch::default(),
-            memory: Memory { bound: usize::MAX, mark: usize::MAX },
+            memory: Memory { bound: MAX_MEMORY, mark: MAX_MEMORY },
             popped: Vec::new(),
         }
     }
@@ -97,26 +108,37 @@ impl Local {
         self.due.push(Reverse((not_before, self.turn, place)));
     }
 
+    /// The place of a host that is known.
+    fn place_of(&self, name: &str) -> Option<usize> {
+        let is_here = |place: &u32| *self.hosts[*place as usize].name == *name;
+        self.places.find(self.hasher.hash_one(name), is_here).map(|place| *place as usize)
+    }
+
     /// The place of a host, which is made if it is new.
-    fn place(&mut self, name: &str) -> usize {
-        if let Some(place) = self.places.get(name) {
-            return *place;
+    fn place(&mut self, name: &str) -> Result<usize, BacklogError> {
+        if let Some(place) = self.place_of(name) {
+            return Ok(place);
         }
-        let name = Arc::<str>::from(name);
-        let host = Host { name: Arc::clone(&name), ..Host::default() };
         let place = self.free.pop().unwrap_or(self.hosts.len());
+        let number = u32::try_from(place).map_err(|_| BacklogError::TooManyHosts)?;
+        let host = Host { name: Arc::from(name), ..Host::default() };
         match self.hosts.get_mut(place) {
             Some(free) => *free = host,
             None => self.hosts.push(host),
         }
-        self.places.insert(name, place);
+        let (hosts, hasher) = (&self.hosts, &self.hasher);
+        let hash = |place: &u32| hasher.hash_one(&*hosts[*place as usize].name);
+        self.places.insert_unique(hash(&number), number, hash);
         self.wait(place, self.epoch);
-        place
+        Ok(place)
     }
 
     fn forget(&mut self, place: usize) {
         let host = std::mem::take(&mut self.hosts[place]);
-        self.places.remove(&host.name);
+        let is_it = |other: &u32| *other as usize == place;
+        if let Ok(entry) = self.places.find_entry(self.hasher.hash_one(&*host.name), is_it) {
+            entry.remove();
+        }
         self.free.push(place);
     }
 
@@ -185,7 +207,7 @@ impl Backlog for Local {
     ) -> Result<(), BacklogError> {
         for request in requests {
             let request = request.borrow();
-            let place = self.place(&request.host);
+            let place = self.place(&request.host)?;
             self.put(place, request, Lane::push)?;
         }
         Ok(())
@@ -214,15 +236,15 @@ impl Backlog for Local {
     }
 
     fn more(&mut self, host: &str, max_requests: usize) -> Result<Vec<Request>, BacklogError> {
-        match self.places.get(host) {
-            Some(place) => self.take(*place, max_requests),
+        match self.place_of(host) {
+            Some(place) => self.take(place, max_requests),
             None => Ok(Vec::new()),
         }
     }
 
     fn release(&mut self, lease: HostLease, state: HostState) -> Result<(), BacklogError> {
         let HostLease { host, requests, .. } = lease;
-        let place = self.place(&host);
+        let place = self.place(&host)?;
         for request in requests.into_iter().rev() {
             self.put(place, &request, Lane::push_front)?;
         }

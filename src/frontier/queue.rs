@@ -17,7 +17,8 @@ const LONG: u8 = u8::MAX;
 #[derive(Debug, Default)]
 pub struct Queue {
     first: Lane,
-    others: Vec<Lane>,
+    #[allow(clippy::box_collection, reason = "a third of the room where there are none")]
+    others: Option<Box<Vec<Lane>>>,
 }
 
 /// Requests of one priority. Any priority may take over an empty one.
@@ -49,12 +50,14 @@ impl Queue {
         let fits = |lane: &Lane| lane.priority == priority && !lane.is_empty();
         let free = |lane: &Lane| lane.is_empty();
         let at = self.position(fits).or_else(|| self.position(free)).unwrap_or_else(|| {
+            let others = self.others.get_or_insert_default();
             // Most hosts never get a third: no room is kept for it.
-            self.others.reserve_exact(1);
-            self.others.push(Lane::default());
-            self.others.len()
+            others.reserve_exact(1);
+            others.push(Lane::default());
+            others.len()
         });
-        let lane = at.checked_sub(1).and_then(|at| self.others.get_mut(at)).unwrap_or(&mut self.first);
+        let other = |others| <[Lane]>::get_mut(others, at.checked_sub(1)?);
+        let lane = self.others.as_deref_mut().and_then(|others| other(others)).unwrap_or(&mut self.first);
         lane.priority = priority;
         lane
     }
@@ -66,16 +69,20 @@ impl Queue {
 
     /// Requests in it.
     pub fn len(&self) -> u64 {
-        std::iter::once(&self.first).chain(&self.others).map(Lane::len).sum()
+        self.all().map(Lane::len).sum()
     }
 
     /// All its lanes.
     pub fn lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
-        std::iter::once(&mut self.first).chain(&mut self.others)
+        std::iter::once(&mut self.first).chain(self.others.iter_mut().flat_map(|others| others.iter_mut()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Lane> {
+        std::iter::once(&self.first).chain(self.others.iter().flat_map(|others| others.iter()))
     }
 
     fn position(&self, fits: impl Fn(&Lane) -> bool) -> Option<usize> {
-        std::iter::once(&self.first).chain(&self.others).position(fits)
+        self.all().position(fits)
     }
 }
 
