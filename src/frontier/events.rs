@@ -42,9 +42,7 @@ impl<B: Backlog> Front<B> {
         report: Report,
         failure: Option<Ending>,
     ) -> Result<(), BacklogError> {
-        let Some((host, _)) = self.hosts.get_key_value(host) else { return Ok(()) };
-        let host = Arc::clone(host);
-        if let Some(active) = self.hosts.get_mut(&host) {
+        if let Some(active) = self.hosts.get_mut(host) {
             active.clock.end(key, now, report);
             if active.clock.is_given_up()
                 && let Some(last) = failure
@@ -52,10 +50,10 @@ impl<B: Backlog> Front<B> {
                 let last_words = last.reason.as_deref().unwrap_or_default();
                 let reason =
                     format!("the host was given up after repeated failures, the last of them: {last_words}");
-                self.given_up.insert(Arc::clone(&host), Ending { reason: Some(reason), ..last });
+                self.given_up.insert(Arc::clone(&active.name), Ending { reason: Some(reason), ..last });
             }
         }
-        self.take_turn(&host, None)
+        self.take_turn(host, None)
     }
 
     /// A request that was handed out goes back to the head of its host's queue.

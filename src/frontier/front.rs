@@ -25,6 +25,8 @@ const RESTED: usize = 4096;
 /// A host that is being asked.
 #[derive(Debug)]
 pub struct Active {
+    /// Its key, so that whoever has to name it makes no copy.
+    pub(super) name: Arc<str>,
     /// What goes before the buffer: robots.txt, and requests that are made again.
     urgent: VecDeque<Request>,
     buffer: VecDeque<Request>,
@@ -179,15 +181,12 @@ impl<B: Backlog> Front<B> {
                 Turn::Go(*robots)
             }
             Gate::Open => {
-                let Some(request) = self.pop(host) else { return Ok(None) };
-                if let Some(active) = self.hosts.get_mut(host) {
-                    active.clock.start(request.key, now);
-                }
+                let Some(request) = self.pop(host, Some(now)) else { return Ok(None) };
                 self.gates.leased(host, &request, request.tries.is_empty());
                 Turn::Go(request)
             }
             Gate::Refuse(ending) => {
-                let Some(request) = self.pop(host) else { return Ok(None) };
+                let Some(request) = self.pop(host, None) else { return Ok(None) };
                 self.gates.leased(host, &request, request.tries.is_empty());
                 Turn::Refuse(request, ending)
             }
@@ -196,9 +195,13 @@ impl<B: Backlog> Front<B> {
         Ok(Some(turn))
     }
 
-    fn pop(&mut self, host: &str) -> Option<Request> {
+    /// The first request of a host, which is on its way from `start` on if it goes out.
+    fn pop(&mut self, host: &str, start: Option<Instant>) -> Option<Request> {
         let active = self.hosts.get_mut(host)?;
         let request = active.urgent.pop_front().or_else(|| active.buffer.pop_front())?;
+        if let Some(start) = start {
+            active.clock.start(request.key, start);
+        }
         if request.role == Role::Robots {
             self.asking -= 1;
         } else {
@@ -224,8 +227,16 @@ impl<B: Backlog> Front<B> {
         self.asking > 0
     }
 
+    /// The name of a host and whether it has a delay, so that it matters when its requests go out.
+    pub fn timed(&self, host: &str) -> (Arc<str>, bool) {
+        match self.hosts.get(host) {
+            Some(active) => (Arc::clone(&active.name), !active.clock.delay().is_zero()),
+            None => (host.into(), self.rested.get(host).is_some_and(|clock| !clock.delay().is_zero())),
+        }
+    }
+
     /// The clock of an active host.
-    pub fn clock_of(&self, host: &str) -> Option<&HostClock> {
+    fn clock_of(&self, host: &str) -> Option<&HostClock> {
         self.hosts.get(host).map(|active| &active.clock).or_else(|| self.rested.get(host))
     }
 
@@ -249,7 +260,8 @@ impl<B: Backlog> Front<B> {
         let host: Arc<str> = Arc::from(&*request.host);
         if !self.hosts.contains_key(&host) {
             let clock = self.clock(&host, now);
-            self.hosts.insert(Arc::clone(&host), Active::new(clock, VecDeque::new(), false));
+            let active = Active::new(Arc::clone(&host), clock, VecDeque::new(), false);
+            self.hosts.insert(Arc::clone(&host), active);
         }
         if let Some(active) = self.hosts.get_mut(&host) {
             if request.role == Role::Robots {
@@ -296,7 +308,8 @@ impl<B: Backlog> Front<B> {
             } else {
                 let mut clock = self.clock(&host, not_before);
                 clock.hold_until(not_before);
-                self.hosts.insert(Arc::clone(&host), Active::new(clock, requests.into(), true));
+                let active = Active::new(Arc::clone(&host), clock, requests.into(), true);
+                self.hosts.insert(Arc::clone(&host), active);
             }
             self.take_turn(&host, None)?;
         }
@@ -305,28 +318,27 @@ impl<B: Backlog> Front<B> {
 
     /// Puts a host into the order if it has something to ask for and room; gives it back if it is done.
     pub(super) fn take_turn(&mut self, host: &str, at: Option<Instant>) -> Result<(), BacklogError> {
-        let Some((host, active)) = self.hosts.get_key_value(host) else { return Ok(()) };
+        let Some(active) = self.hosts.get_mut(host) else { return Ok(()) };
         if active.waits_its_turn {
             return Ok(());
         }
-        let host = Arc::clone(host);
-        let Some(active) = self.hosts.get_mut(&host) else { return Ok(()) };
         if active.buffer.is_empty() && active.is_lent {
-            active.buffer.extend(self.backlog.more(&host, BUFFER)?);
+            active.buffer.extend(self.backlog.more(host, BUFFER)?);
             self.buffered += active.buffer.len() as u64;
         }
         if active.buffer.is_empty() && active.urgent.is_empty() {
             if active.clock.is_idle() {
-                self.release(&host)?;
+                self.release(host)?;
             }
             return Ok(());
         }
-        let is_given_up = self.given_up.contains_key(&host);
+        let is_given_up = self.given_up.contains_key(host);
         let ready = if is_given_up { Some(self.epoch) } else { active.clock.ready_at() };
         if let Some(ready) = ready {
             active.waits_its_turn = true;
             self.turn += 1;
-            self.order.push(Reverse((at.map_or(ready, |at| at.max(ready)), self.turn, host)));
+            let at = at.map_or(ready, |at| at.max(ready));
+            self.order.push(Reverse((at, self.turn, Arc::clone(&active.name))));
         }
         Ok(())
     }
@@ -366,8 +378,8 @@ impl<B: Backlog> Front<B> {
 }
 
 impl Active {
-    fn new(clock: HostClock, buffer: VecDeque<Request>, is_lent: bool) -> Self {
-        Self { urgent: VecDeque::new(), buffer, clock, is_lent, waits_its_turn: false }
+    fn new(name: Arc<str>, clock: HostClock, buffer: VecDeque<Request>, is_lent: bool) -> Self {
+        Self { name, urgent: VecDeque::new(), buffer, clock, is_lent, waits_its_turn: false }
     }
 }
 

@@ -313,8 +313,7 @@ impl Frontier {
 
     /// The slot of a request in flight: its host counts as being asked until this is dropped.
     pub fn slot(self: &Arc<Self>, request: &Request) -> Slot {
-        let host: Arc<str> = Arc::from(&*request.host);
-        let is_timed = self.state().front.clock_of(&host).is_some_and(|clock| !clock.delay().is_zero());
+        let (host, is_timed) = self.state().front.timed(&request.host);
         Slot { frontier: Arc::clone(self), host, key: request.key, is_timed, end: None }
     }
 
