@@ -2,6 +2,7 @@
 //! it as parse threads do, and all is leased, ended and settled. No robots.txt, no delay: nothing here waits.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,22 +56,30 @@ fn page(n: usize, hosts: usize) -> Request {
     Request { depth: 1, ..Request::seed(&url.expect("URL"), "pages") }
 }
 
-/// What of a URL is found on its page, as a parse thread makes it.
-fn found(n: usize, hosts: usize) -> Request {
-    page(n, hosts).found(&Url::parse(&url(n, hosts)).expect("URL"), Role::Page)
+/// URLs and the pages that they stand on.
+type Links = Vec<(Request, String)>;
+
+fn links(numbers: Range<usize>, hosts: usize) -> Links {
+    numbers.map(|n| (page(n, hosts), url(n, hosts))).collect()
 }
 
-/// Nanoseconds to admit one, to offer one of which nine in ten are known, and to lease, end and settle one; peak of
-/// memory.
-pub fn whole(size: usize, hosts: usize) -> [f64; 4] {
+/// What comes of the text of links, as a parse thread makes it.
+fn found(links: &Links) -> Vec<Request> {
+    links.iter().map(|(page, link)| page.found(&Url::parse(link).expect("URL"), Role::Page)).collect()
+}
+
+/// Nanoseconds to make a request of a URL's text, to admit one, to offer one of which nine in ten are known, and to
+/// lease, end and settle one; peak of memory.
+pub fn whole(size: usize, hosts: usize) -> [f64; 5] {
     let dir = tempfile::tempdir().expect("a directory");
     let rounds = crate::AT_LEAST.div_ceil(size).max(1);
-    let (mut admit, mut offer, mut lease) = (0, 0, 0);
+    let (mut text, mut admit, mut offer, mut lease) = (0, 0, 0, 0);
     let (mut offered, mut leased) = (0, 0);
     for _ in 0..rounds {
         let frontier = frontier(dir.path(), Time::secs(0), IN_FLIGHT);
         for begin in (0..size).step_by(BATCH) {
-            let batch: Vec<Request> = (begin..size.min(begin + BATCH)).map(|n| found(n, hosts)).collect();
+            let links = links(begin..size.min(begin + BATCH), hosts);
+            let batch = timed(&mut text, || found(&links));
             timed(&mut admit, || drop(frontier.checkpoint(batch, [])));
         }
         let end = offers(&frontier, size, hosts, &mut offer);
@@ -79,7 +88,13 @@ pub fn whole(size: usize, hosts: usize) -> [f64; 4] {
         leased += end;
     }
     let each = |time: i64, count: usize| time as f64 / count as f64;
-    [each(admit, size * rounds), each(offer, offered), each(lease, leased), status("VmHWM")]
+    [
+        each(text, size * rounds),
+        each(admit, size * rounds),
+        each(offer, offered),
+        each(lease, leased),
+        status("VmHWM"),
+    ]
 }
 
 /// Offers the links of pages: of ten links nine are known, the tenth is new. Gives the end of the numbers of URLs.
@@ -180,7 +195,7 @@ pub fn journal(size: usize, hosts: usize) -> [f64; 2] {
     let frontier = frontier(dir.path(), Time::secs(0), IN_FLIGHT);
     let mut spent = 0;
     for begin in (0..size).step_by(BATCH) {
-        let batch: Vec<Request> = (begin..size.min(begin + BATCH)).map(|n| found(n, hosts)).collect();
+        let batch = found(&links(begin..size.min(begin + BATCH), hosts));
         timed(&mut spent, || append(&mut journal, frontier.checkpoint(batch, [])));
     }
     let bytes = std::fs::metadata(&path).expect("the journal").len();

@@ -1,7 +1,6 @@
 //! Where requests wait. A backlog lends hosts with some of their requests and takes them back with the time
 //! before which they may not be asked. *When* a request goes is decided by the front, not here.
 
-use std::borrow::Borrow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,10 +91,7 @@ impl BacklogError {
 /// Contract: tests in this file, written for any implementation.
 pub trait Backlog {
     /// Takes requests in.
-    fn admit<R: Borrow<Request>>(
-        &mut self,
-        requests: impl IntoIterator<Item = R>,
-    ) -> Result<(), BacklogError>;
+    fn admit(&mut self, requests: &[Request]) -> Result<(), BacklogError>;
 
     /// Lends up to `max_hosts` hosts that are not lent and may be asked at `now`.
     fn claim(
@@ -143,7 +139,8 @@ pub mod contract {
     }
 
     fn admit<B: Backlog>(backlog: &mut B, urls: &[&str]) {
-        backlog.admit(urls.iter().map(|url| request(url))).expect("a sound disk");
+        let all: Vec<Request> = urls.iter().map(|url| request(url)).collect();
+        backlog.admit(&all).expect("a sound disk");
     }
 
     fn claim<B: Backlog>(backlog: &mut B, now: Instant, hosts: usize, requests: usize) -> Vec<HostLease> {
@@ -230,20 +227,20 @@ pub mod contract {
         let now = Instant::now();
         let all =
             [(7, "http://a/1"), (0, "http://a/2"), (7, "http://a/3"), (255, "http://a/4"), (0, "http://a/5")];
-        backlog.admit(all.map(|(priority, url)| prior(priority, url))).expect("a sound disk");
+        backlog.admit(&all.map(|(priority, url)| prior(priority, url))).expect("a sound disk");
         let lent = claim(&mut backlog, now, 1, 3).remove(0);
         assert_eq!(urls(&lent.requests), ["http://a/2", "http://a/5", "http://a/1"]);
-        backlog.admit([prior(3, "http://a/6")]).expect("a sound disk");
+        backlog.admit(&[prior(3, "http://a/6")]).expect("a sound disk");
         assert_eq!(more(&mut backlog, "a", 9), ["http://a/6", "http://a/3", "http://a/4"]);
     }
 
     fn what_comes_back_goes_first_within_its_priority<B: Backlog>(mut backlog: B) {
         let now = Instant::now();
         let all = [(1, "http://a/1"), (1, "http://a/2"), (0, "http://a/3"), (1, "http://a/4")];
-        backlog.admit(all.map(|(priority, url)| prior(priority, url))).expect("a sound disk");
+        backlog.admit(&all.map(|(priority, url)| prior(priority, url))).expect("a sound disk");
         let lent = claim(&mut backlog, now, 1, 3).remove(0);
         assert_eq!(urls(&lent.requests), ["http://a/3", "http://a/1", "http://a/2"]);
-        backlog.admit([prior(0, "http://a/5")]).expect("a sound disk");
+        backlog.admit(&[prior(0, "http://a/5")]).expect("a sound disk");
         release(&mut backlog, lent, now);
         let lent = claim(&mut backlog, now, 1, 9).remove(0);
         let expected = ["http://a/3", "http://a/5", "http://a/1", "http://a/2", "http://a/4"];
@@ -263,7 +260,7 @@ pub mod contract {
             tries: vec![crate::model::Try { at_ms: -1, why: "reset".to_owned() }],
             ..request("http://a:81/x?y=z")
         };
-        backlog.admit([whole.clone()]).expect("a sound disk");
+        backlog.admit(&[whole.clone()]).expect("a sound disk");
         let mut lent = claim(&mut backlog, Instant::now(), 1, 1).remove(0);
         assert_eq!(&*lent.host, "a:81");
         assert_eq!(lent.requests, std::slice::from_ref(&whole));

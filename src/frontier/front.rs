@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -112,25 +113,38 @@ impl<B: Backlog> Front<B> {
         }
     }
 
-    /// Takes a request in. One that is nearer than what is taken out of the backlog already goes before that: where a
-    /// redirect leads is as near as the redirect, and deeper pages may be waiting for it.
-    pub fn admit(&mut self, request: &Request) -> Result<(), BacklogError> {
-        let Some(active) = self.hosts.get_mut(request.host.as_str()) else {
-            return self.backlog.admit([request]);
-        };
+    /// Takes requests in.
+    pub fn admit(&mut self, requests: &[Request]) -> Result<(), BacklogError> {
+        let mut begin = 0;
+        for (at, request) in requests.iter().enumerate() {
+            if self.hosts.contains_key(request.host.as_str()) {
+                self.backlog.admit(&requests[begin..at])?;
+                self.admit_active(request)?;
+                begin = at + 1;
+            }
+        }
+        self.backlog.admit(&requests[begin..])
+    }
+
+    /// Takes in a request of an active host. One that is nearer than what is taken out of the backlog already goes
+    /// before that: where a redirect leads is as near as the redirect, and deeper pages may be waiting for it.
+    fn admit_active(&mut self, request: &Request) -> Result<(), BacklogError> {
         let host = request.host.clone();
-        if active.buffer.back().is_some_and(|last| request.priority < last.priority) {
-            let at = active.buffer.partition_point(|other| other.priority <= request.priority);
-            active.buffer.insert(at, request.clone());
+        let buffer = self.hosts.get_mut(host.as_str()).map(|active| &mut active.buffer);
+        if let Some(buffer) = buffer
+            && buffer.back().is_some_and(|last| request.priority < last.priority)
+        {
+            let at = buffer.partition_point(|other| other.priority <= request.priority);
+            buffer.insert(at, request.clone());
             self.buffered += 1;
-            if active.buffer.len() > FULL_BUFFER
-                && let Some(last) = active.buffer.pop_back()
+            if buffer.len() > FULL_BUFFER
+                && let Some(last) = buffer.pop_back()
             {
                 self.buffered -= 1;
-                self.backlog.admit([&last])?;
+                self.backlog.admit(&[last])?;
             }
         } else {
-            self.backlog.admit([request])?;
+            self.backlog.admit(slice::from_ref(request))?;
         }
         // A host whose buffer has run dry would not look for more before something of it ends.
         self.take_turn(&host, None)
@@ -418,7 +432,7 @@ mod tests {
     }
 
     fn admit(front: &mut Front<Local>, requests: impl IntoIterator<Item = Request>) {
-        requests.into_iter().for_each(|request| front.admit(&request).expect("in memory"));
+        requests.into_iter().for_each(|request| front.admit(&[request]).expect("in memory"));
     }
 
     fn go(front: &mut Front<Local>, now: Instant) -> Option<Request> {

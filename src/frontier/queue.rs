@@ -67,6 +67,12 @@ impl Queue {
         self.lanes().filter(|lane| !lane.is_empty()).min_by_key(|lane| lane.priority)
     }
 
+    /// Reads where the next request of the usual lane will be put, and says nothing by what it gives.
+    pub fn touch(&self, blocks: &Blocks) -> u32 {
+        let run = self.first.spilled.as_ref().map_or(&self.first.head, |spilled| &spilled.tail);
+        run.chain.touch(blocks)
+    }
+
     /// Requests in it.
     pub fn len(&self) -> u64 {
         self.all().map(Lane::len).sum()

@@ -1,5 +1,6 @@
 //! What an earlier process knew of a run, put back into its frontier before the flow begins.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,7 +26,7 @@ impl Frontier {
             state.front.restore(again.request.clone(), due);
             return Ok(());
         }
-        state.front.admit(request)
+        state.front.admit(slice::from_ref(request))
     }
 
     /// A URL that has its outcome.

@@ -9,6 +9,7 @@
 //! URLs come from strangers, and the hash in their keys is public. Before a fingerprint chooses its place it is
 //! mixed, one to one, with a key that only this process knows: nobody can aim at one place.
 
+use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Shards, as bits. Growth copies one of them at a time.
@@ -59,6 +60,23 @@ impl Seen {
         self.shard(mixed).insert(mixed)
     }
 
+    /// Adds fingerprints in this order. Which of them are new. In a large set each comes from afar, so that those of
+    /// one shard are looked up side by side.
+    pub fn insert_all(&self, fingerprints: &[u64]) -> Vec<bool> {
+        let mut mixed: Vec<(u64, usize)> =
+            fingerprints.iter().map(|fingerprint| mix(*fingerprint, self.key)).zip(0..).collect();
+        mixed.sort_by_key(|(mixed, _)| shard_of(*mixed));
+        let mut new = vec![false; mixed.len()];
+        for batch in mixed.chunk_by(|(one, _), (other, _)| shard_of(*one) == shard_of(*other)) {
+            let mut shard = self.shard(batch[0].0);
+            black_box(batch.iter().fold(0, |all, (mixed, _)| all ^ shard.first(*mixed)));
+            for (mixed, at) in batch {
+                new[*at] = shard.insert(*mixed);
+            }
+        }
+        new
+    }
+
     /// Whether a fingerprint is in the set.
     pub fn contains(&self, fingerprint: u64) -> bool {
         let mixed = mix(fingerprint, self.key);
@@ -77,8 +95,13 @@ impl Seen {
     }
 
     fn shard(&self, mixed: u64) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[(mixed >> (64 - SHARD_BITS)) as usize])
+        lock(&self.shards[shard_of(mixed)])
     }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "few bits are left")]
+fn shard_of(mixed: u64) -> usize {
+    (mixed >> (64 - SHARD_BITS)) as usize
 }
 
 /// No code panics while it holds a shard.
@@ -103,6 +126,11 @@ impl Shard {
         self.slots[free] = mixed;
         self.taken += 1;
         true
+    }
+
+    /// What stands where the search for a value begins.
+    fn first(&self, mixed: u64) -> u64 {
+        if self.slots.is_empty() { 0 } else { self.slots[home(mixed, self.slots.len())] }
     }
 
     /// The slot that holds it, or the free one where the search for it ends.
@@ -218,6 +246,19 @@ mod tests {
             assert_eq!(seen.len(), 1);
         }
         assert_eq!(mix(unmix(0, KEY), KEY), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn many_at_once_are_as_new_as_one_by_one(batches in prop::collection::vec(prop::collection::vec(0..300_u64, 0..80), 0..12)) {
+            let (many, one) = (Seen::new(KEY), Seen::new(KEY));
+            for batch in batches {
+                let batch: Vec<u64> = batch.iter().map(|n| if *n == 0 { unmix(0, KEY) } else { n * 0x9e37_79b9 }).collect();
+                let singly: Vec<bool> = batch.iter().map(|fingerprint| one.insert(*fingerprint)).collect();
+                prop_assert_eq!(many.insert_all(&batch), singly);
+                prop_assert_eq!(many.len(), one.len());
+            }
+        }
     }
 
     #[test]

@@ -53,11 +53,7 @@ impl Frontier {
         state.asked -= 1;
         let named = state.front.gates.answered(is_https, &host, Instant::now().into_std(), answer);
         state.pending.robots.extend(note);
-        for sitemap in sitemaps(named) {
-            if self.is_new(sitemap.key) {
-                state.admit(sitemap);
-            }
-        }
+        state.admit(self.new_ones(sitemaps(named)));
         let reconsidered = state.front.reconsider(&host);
         state.note(reconsidered);
         drop(state);
@@ -81,12 +77,9 @@ impl Frontier {
         admits: impl IntoIterator<Item = Request>,
         refuses: impl IntoIterator<Item = Refusal>,
     ) -> Changes {
+        let admits = self.new_ones(admits.into_iter().collect());
         let mut state = self.state();
-        for request in admits {
-            if self.is_new(request.key) {
-                state.admit(request);
-            }
-        }
+        state.admit(admits);
         for refusal in refuses {
             let fingerprint = refusal.request.key.fingerprint();
             if self.seen.contains(fingerprint) {

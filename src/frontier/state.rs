@@ -26,11 +26,11 @@ pub struct State {
 }
 
 impl State {
-    /// Queues a request whose URL was unknown.
-    pub fn admit(&mut self, request: Request) {
-        let request = request.ordered();
-        let admitted = self.front.admit(&request);
-        self.pending.admitted.push(request);
+    /// Queues requests whose URLs were unknown.
+    pub fn admit(&mut self, requests: impl IntoIterator<Item = Request>) {
+        let before = self.pending.admitted.len();
+        self.pending.admitted.extend(requests.into_iter().map(Request::ordered));
+        let admitted = self.front.admit(&self.pending.admitted[before..]);
         self.note(admitted);
     }
 

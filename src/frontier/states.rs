@@ -191,7 +191,7 @@ impl Frontier {
             return Admitted::Known;
         }
         let mut state = self.state();
-        state.admit(request);
+        state.admit([request]);
         drop(state);
         self.moved.notify_one();
         Admitted::New
@@ -201,10 +201,31 @@ impl Frontier {
     pub(super) fn is_new(&self, key: UrlKey) -> bool {
         let fingerprint = key.fingerprint();
         let is_new = self.seen.insert(fingerprint);
-        if is_new && self.refused.contains(fingerprint) {
-            self.readmitted.fetch_add(1, Ordering::Relaxed);
+        if is_new {
+            self.recall_refused(fingerprint);
         }
         is_new
+    }
+
+    /// Those whose URLs were unknown, in their order; they are known from now on.
+    pub(super) fn new_ones(&self, mut requests: Vec<Request>) -> Vec<Request> {
+        let fingerprints: Vec<u64> = requests.iter().map(|request| request.key.fingerprint()).collect();
+        let mut are_new = self.seen.insert_all(&fingerprints).into_iter();
+        requests.retain(|request| {
+            let is_new = are_new.next() == Some(true);
+            if is_new {
+                self.recall_refused(request.key.fingerprint());
+            }
+            is_new
+        });
+        requests
+    }
+
+    /// Counts a URL that was refused once and is admitted after all.
+    fn recall_refused(&self, fingerprint: u64) {
+        if self.refused.contains(fingerprint) {
+            self.readmitted.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether a URL was admitted before, or has its outcome.

@@ -26,7 +26,7 @@ use crate::store::{Finish, Frame, Journal, Known, Progress};
 /// How long an interrupted run waits for the index to be closed; what is not closed is checked by the next start.
 const CLOSE_INDEX: Duration = Duration::from_millis(500);
 /// Bytes of waiting requests in memory above which they go to disk.
-const QUEUE_MEMORY: u64 = 32 << 20;
+const QUEUE_MEMORY: u64 = 64 << 20;
 /// Deaths while a page was parsed alone after which it is the page's fault.
 const DEADLY: usize = 2;
 
