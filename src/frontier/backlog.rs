@@ -260,7 +260,7 @@ pub mod contract {
             tries: vec![crate::model::Try { at_ms: -1, why: "reset".to_owned() }],
             ..request("http://a:81/x?y=z")
         };
-        backlog.admit(&[whole.clone()]).expect("a sound disk");
+        backlog.admit(std::slice::from_ref(&whole)).expect("a sound disk");
         let mut lent = claim(&mut backlog, Instant::now(), 1, 1).remove(0);
         assert_eq!(&*lent.host, "a:81");
         assert_eq!(lent.requests, std::slice::from_ref(&whole));
