@@ -3,7 +3,7 @@
 //! known URLs sends its first request. Prints ratios and fails on none of them.
 //!
 //! `cargo bench --bench throughput -- [--quick] [--real N] [--tiny N] [--web N] [--known N] [--rounds N] [--only NAME]
-//! [--no-pin]`, with NAME one of real, tiny, web, latency, start. `TRAWL_BENCH_PAGES=DIR` takes the HTML files of a
+//! [--no-pin]`, with NAME one of real, tiny, web, sinks, latency, start. `TRAWL_BENCH_PAGES=DIR` takes the HTML files of a
 //! directory instead of generated real-size pages.
 #![allow(
     clippy::unwrap_used,
@@ -93,6 +93,9 @@ fn bench(options: &Options) {
     if options.wants("web") {
         links_against_a_list(&server, options.web, options.rounds);
     }
+    if options.wants("sinks") {
+        sinks(&server, options.real, options.rounds);
+    }
     if options.wants("latency") {
         latency(&server);
     }
@@ -178,6 +181,44 @@ fn print_row(case: &str, who: &str, count: usize, used: &Used, base: &Used) {
         used.peak_bytes as f64 / 1e6,
         used.wall.as_secs_f64(),
     );
+}
+
+/// What further outputs add to a crawl, in the same run, one after the other.
+fn sinks(server: &Server, count: usize, rounds: usize) {
+    const SINKS: [(&str, &str); 7] = [
+        ("no sink", ""),
+        ("jsonl", "[[sinks]]\nid = 'a'\ntype = 'jsonl'\n"),
+        ("csv", "[[sinks]]\nid = 'b'\ntype = 'csv'\n"),
+        ("both", "[[sinks]]\nid = 'a'\ntype = 'jsonl'\n[[sinks]]\nid = 'b'\ntype = 'csv'\n"),
+        ("gzip", "[[sinks]]\nid = 'a'\ntype = 'jsonl'\ncompression = 'gzip'\n"),
+        ("zstd", "[[sinks]]\nid = 'a'\ntype = 'jsonl'\ncompression = 'zstd'\n"),
+        ("warc", "[[sinks]]\nid = 'c'\ntype = 'warc'\n"),
+    ];
+    let urls: Vec<String> = (0..count).map(|n| server.url(&format!("/real/{n}"))).collect();
+    let mut all: [Vec<Used>; SINKS.len()] = Default::default();
+    for _ in 0..rounds {
+        for ((_, tables), used) in SINKS.iter().zip(&mut all) {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            let command = job(dir.path(), &urls, IN_FLIGHT);
+            let config = dir.path().join("config.toml");
+            let text = fs::read_to_string(&config).expect("config") + tables;
+            fs::write(&config, text).expect("config");
+            used.push(measure(&command));
+            assert_eq!(records_in(dir.path()), count, "trawl wrote a record for each page");
+        }
+    }
+    let all = all.map(Used::median);
+    let without = all[0].cpu.as_secs_f64();
+    for ((name, _), used) in SINKS.iter().zip(&all) {
+        let cpu = used.cpu.as_secs_f64();
+        println!(
+            "sinks  {name:<7} {count:>6} {cpu:>8.2} CPU s {:>+7.1} % {:>8.0} us a page {:>6.0} MB peak {:>8.2} s",
+            (cpu / without - 1.0) * 100.0,
+            (cpu - without) / count as f64 * 1e6,
+            used.peak_bytes as f64 / 1e6,
+            used.wall.as_secs_f64(),
+        );
+    }
 }
 
 fn latency(server: &Server) {

@@ -304,11 +304,11 @@ mod tests {
         check("http.ca_file = ''", "3:16: `http.ca_file`: an empty path");
         check(
             "sinks = [{ id = 'x' }]",
-            "3:10: `type` is missing in [[sinks]] | add `type = \"...\"`, one of `jsonl`, `csv`, `pages`",
+            "3:10: `type` is missing in [[sinks]] | add `type = \"...\"`, one of `jsonl`, `csv`, `warc`, `pages`",
         );
         check(
             "sinks = [{ type = 'page' }]",
-            "3:19: `sinks[0].type` must be one of `jsonl`, `csv`, `pages`, not `page` | did you mean `pages`?",
+            "3:19: `sinks[0].type` must be one of `jsonl`, `csv`, `warc`, `pages`, not `page` | did you mean `pages`?",
         );
         check(
             "sinks = 'x'",

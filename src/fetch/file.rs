@@ -102,6 +102,7 @@ impl Files {
             duration: clock.elapsed(),
             ip: None,
             protocol: Protocol::File,
+            wire: None,
         })
     }
 }

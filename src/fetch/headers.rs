@@ -89,6 +89,19 @@ impl Headers {
     }
 }
 
+/// The headers of a request as an archive may show them: with the host, which the client adds, and without what
+/// carries credentials.
+pub(super) fn shown(url: &Url, headers: &HeaderMap) -> HeaderMap {
+    let mut shown = HeaderMap::with_capacity(headers.len() + 1);
+    let open = headers.iter().filter(|(_, value)| !value.is_sensitive());
+    shown.extend(open.map(|(name, value)| (name.clone(), value.clone())));
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    if let Ok(host) = HeaderValue::from_str(host) {
+        shown.insert(HOST, host);
+    }
+    shown
+}
+
 fn replace(headers: &mut HeaderMap, with: &HeaderMap) {
     for (name, value) in with {
         headers.insert(name, value.clone());
@@ -202,6 +215,17 @@ mod tests {
         assert_eq!(sent(1, &["http://c.test:81/"]), "c - - de");
         assert_eq!(sent(1, &["http://c.test/"]), "- - - de");
         assert_eq!(sent(1, &["http://sub.b.test/"]), "- - - de");
+    }
+
+    #[test]
+    fn an_archive_sees_the_host_and_no_credentials() {
+        let url = Url::parse("https://user:pw@b.test:444/x").expect("URL");
+        let headers = headers().of(&url, &Request::seed(&url, "s"));
+        assert!(headers.contains_key("cookie") && headers.contains_key("x-key"));
+        let shown = shown(&url, &headers);
+        let names: Vec<_> = shown.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["accept", "accept-encoding", "user-agent", "accept-language", "host"]);
+        assert_eq!(shown["host"], "b.test:444");
     }
 
     #[test]

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Version;
+use http::{HeaderMap, Version};
+use hyper::ext::ReasonPhrase;
 use jiff::Timestamp;
 use reqwest::Response;
 use url::Url;
 
 use super::address::{Filter, Refused};
 use super::error::FetchError;
-use super::headers::Headers;
+use super::headers::{self, Headers};
 use super::settings::{Settings, Timeouts};
 use super::spool::Growing;
 use super::{Watch, client, connecting, failure};
-use crate::model::{Failure, Fetched, Outcome, Protocol, Request, Role, Spool, Stage, literal_address};
+use crate::model::{Failure, Fetched, Outcome, Protocol, Request, Role, Spool, Stage, Wire, literal_address};
 use crate::secret::Text;
 use crate::units::{Size, Time};
 
@@ -74,6 +75,7 @@ impl Http {
         url: Url,
         request: &Request,
         watch: &mut dyn Watch,
+        keeps_wire: bool,
     ) -> Result<Fetched, Failure> {
         if let Some(ip) = literal_address(&url) {
             // The connector never resolves a literal, so the resolver cannot refuse it.
@@ -82,6 +84,7 @@ impl Http {
         let started = Timestamp::now();
         let clock = Clock { started: Instant::now(), total: self.timeout.total.0 };
         let headers = self.headers.of(&url, request);
+        let sent_headers = keeps_wire.then(|| headers::shown(&url, &headers));
         let sent = connecting::told(self.client.get(url).headers(headers).send(), watch);
         // Connecting has a limit of its own; what follows may take as long as one read.
         let patience = self.timeout.connect.0.saturating_add(self.timeout.read.0);
@@ -103,6 +106,7 @@ impl Http {
             let words = format!("status {} is no final answer", response.status().as_u16());
             return Err(Failure::new(Stage::Transfer, Outcome::InvalidResponse, words));
         }
+        let wire = sent_headers.map(|sent| Box::new(wire(sent, &response)));
         let (body, spool) = self.read(&mut response, request.role, &clock, watch).await?;
         Ok(Fetched {
             status: response.status().as_u16(),
@@ -113,6 +117,7 @@ impl Http {
             started,
             duration: clock.started.elapsed(),
             ip,
+            wire,
         })
     }
 
@@ -171,6 +176,13 @@ impl Clock {
             Failure::new(Stage::Transfer, Outcome::Timeout, words)
         })
     }
+}
+
+/// What an archive wants to know beside the answer.
+fn wire(sent: HeaderMap, response: &Response) -> Wire {
+    let reason = response.extensions().get::<ReasonPhrase>();
+    let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+    Wire { sent, version: response.version(), reason }
 }
 
 fn refused(refused: &Refused) -> Failure {
@@ -243,6 +255,23 @@ mod tests {
             assert!(head.contains(line), "{line} in {head}");
         }
         assert!(!head.contains("referer") && !head.contains("accept-language"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn an_archive_is_told_what_was_sent_and_said() {
+        let server =
+            Server::always(b"HTTP/1.0 200 Fine By Me\r\nContent-Length: 1\r\n\r\nx", Then::Close).await;
+        let fetcher = fetcher(&open());
+        let url = server.url("/p");
+        assert!(fetcher.fetch(&request(&url), &mut ()).await.expect("an answer").wire.is_none());
+        let answer = fetcher.keeping_wire(true).fetch(&request(&url), &mut ()).await.expect("an answer");
+        let wire = answer.wire.expect("what was asked for");
+        assert_eq!((wire.version, wire.reason.as_deref()), (Version::HTTP_10, Some(&b"Fine By Me"[..])));
+        let mut said = "get /p http/1.1\r\n".to_owned();
+        for (name, value) in &wire.sent {
+            said.extend([name.as_str(), ": ", value.to_str().expect("text"), "\r\n"]);
+        }
+        assert_eq!(format!("{said}\r\n").to_lowercase(), server.heads()[1].to_lowercase());
     }
 
     #[tokio::test]

@@ -58,7 +58,10 @@ pub use settings::{PrivateNetworks, Settings, Timeouts};
 
 /// Fetches whatever a request names, by its scheme. A clone shares connections and caches.
 #[derive(Clone)]
-pub struct Fetcher(Arc<Fetchers>);
+pub struct Fetcher {
+    fetchers: Arc<Fetchers>,
+    keeps_wire: bool,
+}
 
 struct Fetchers {
     http: http::Http,
@@ -96,7 +99,14 @@ impl Fetcher {
         spool_dir: Option<PathBuf>,
     ) -> Result<Self, FetchError> {
         let http = http::Http::new(settings, host_headers, spool_dir.unwrap_or_else(std::env::temp_dir))?;
-        Ok(Self(Arc::new(Fetchers { http, files: file::Files::new(settings) })))
+        let fetchers = Arc::new(Fetchers { http, files: file::Files::new(settings) });
+        Ok(Self { fetchers, keeps_wire: false })
+    }
+
+    /// The same with [`Fetched::wire`] in its answers, if `keep` says so.
+    #[must_use]
+    pub fn keeping_wire(self, keep: bool) -> Self {
+        Self { keeps_wire: keep, ..self }
     }
 
     /// One hop. Any status is an answer. To drop the future is to break the request off. `watch` is told what
@@ -105,8 +115,11 @@ impl Fetcher {
         let unusable = |words: String| Failure::new(Stage::Connect, Outcome::InvalidUrl, words);
         let url = Url::parse(&request.url).map_err(|error| unusable(format!("not a URL: {error}")))?;
         match url.scheme() {
-            "http" | "https" => self.0.http.fetch(url, request, watch).await,
-            "file" => self.0.files.fetch(&url).await,
+            "http" | "https" => self.fetchers.http.fetch(url, request, watch, self.keeps_wire).await,
+            "file" => {
+                let fetched = self.fetchers.files.fetch(&url).await?;
+                Ok(Fetched { wire: self.keeps_wire.then(Box::default), ..fetched })
+            }
             scheme => Err(unusable(format!("scheme `{scheme}` cannot be fetched"))),
         }
     }

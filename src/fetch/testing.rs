@@ -29,6 +29,7 @@ pub(super) fn answer(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Fet
         duration: std::time::Duration::ZERO,
         ip: None,
         protocol: Protocol::Http1,
+        wire: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use jiff::Timestamp;
 
 use super::outcome::Outcome;
@@ -42,6 +42,17 @@ pub struct Spool {
     pub bytes: u64,
 }
 
+/// What only an archive wants to know of an exchange.
+#[derive(Clone, Debug, Default)]
+pub struct Wire {
+    /// Headers that were sent, but for those that carry credentials; none for a local file.
+    pub sent: HeaderMap,
+    /// The version that the status line named.
+    pub version: Version,
+    /// The reason phrase, where it is not the usual one.
+    pub reason: Option<Bytes>,
+}
+
 /// The answer to one request: one hop, body as it came over the wire.
 #[derive(Clone, Debug)]
 pub struct Fetched {
@@ -61,6 +72,8 @@ pub struct Fetched {
     pub ip: Option<IpAddr>,
     /// How it came.
     pub protocol: Protocol,
+    /// There only if a sink keeps answers as they came: then the body is kept, too, until it is committed.
+    pub wire: Option<Box<Wire>>,
 }
 
 impl Fetched {

@@ -13,7 +13,7 @@ mod url;
 mod visit;
 
 pub use changes::{Again, Changes, HostWait, Refusal, RobotsNote, Wait};
-pub use fetched::{Failure, Fetched, Protocol, Spool, Stage};
+pub use fetched::{Failure, Fetched, Protocol, Spool, Stage, Wire};
 pub use normalize::{Normalize, Step};
 pub use outcome::Outcome;
 pub use parsed::{Charset, CharsetSource, Extracted, Link, Parsed};

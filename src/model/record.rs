@@ -321,6 +321,7 @@ mod tests {
             duration: Duration::from_micros(41_900),
             ip: Some([127, 0, 0, 1].into()),
             protocol: Protocol::Http2,
+            wire: None,
         };
         let trail = vec!["http://www.example.org/".into()];
         let request = Request { trail, attempt: 1, ..request("https://www.example.org/a") };

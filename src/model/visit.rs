@@ -101,10 +101,14 @@ impl Visit {
         Self { began: Some(fetched.started), fetched: Some(fetched), ..Self::refused(request, ending) }
     }
 
-    /// About how many bytes of memory it holds: the body, if it is kept, the fields, and the links and what they
-    /// lead to, which are the rest of it.
+    /// About how many bytes of memory it holds: the body, if it is kept, unpacked or as it came, the fields, and the
+    /// links and what they lead to, which are the rest of it.
     pub fn weight(&self) -> u64 {
-        let body = self.body.as_ref().map_or(0, |body| body.bytes.len());
+        let raw = self.fetched.as_ref().map(|fetched| &fetched.body).filter(|raw| !raw.is_empty());
+        let body = self.body.as_ref().map(|body| &body.bytes);
+        // Where nothing was packed the two are the same bytes.
+        let body = body.filter(|body| raw.is_none_or(|raw| raw.as_ptr() != body.as_ptr()));
+        let body = body.map_or(0, Bytes::len) + raw.map_or(0, Bytes::len);
         let link =
             |link: &Link| size_of::<Link>() + link.url.len() + link.rel.as_ref().map_or(0, String::len);
         let links: usize = self.parsed.iter().flat_map(|parsed| &parsed.links).map(link).sum();
@@ -135,5 +139,41 @@ impl Seed {
     ) -> Self {
         let ending = Ending { rule: place, ..Ending::because(outcome, reason) };
         Self::Refused(Box::new(Visit::refused(request, ending)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Protocol, canonical};
+    use super::*;
+
+    #[test]
+    fn bytes_count_once_wherever_they_are_kept() {
+        let url = canonical("https://example.org/", None).expect("URL");
+        let weight = |raw: &Bytes, body: Option<&Bytes>| {
+            let fetched = Fetched {
+                status: 200,
+                headers: http::HeaderMap::new(),
+                body: raw.clone(),
+                spool: None,
+                started: Timestamp::UNIX_EPOCH,
+                duration: Duration::ZERO,
+                ip: None,
+                protocol: Protocol::Http1,
+                wire: None,
+            };
+            let body = body.map(|bytes| Body { bytes: bytes.clone(), ..Body::default() });
+            let ok = Ending::plain(Outcome::Ok);
+            Visit { body, ..Visit::answered(Request::seed(&url, "s"), fetched, ok) }.weight()
+        };
+        let (raw, unpacked, none) = (Bytes::from(vec![1; 10]), Bytes::from(vec![1; 100]), Bytes::new());
+        assert_eq!(weight(&none, None), 0);
+        assert_eq!(weight(&none, Some(&unpacked)), 100);
+        assert_eq!(weight(&raw, Some(&unpacked)), 110);
+        assert_eq!(weight(&raw, Some(&raw)), 10, "nothing was packed");
+        assert_eq!(weight(&raw, Some(&none)), 10);
+        assert_eq!(weight(&raw, None), 10);
     }
 }

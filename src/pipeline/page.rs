@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use url::Url;
 
-use super::visit::{micros, without_page};
+use super::visit::{let_go, micros, without_page};
 use crate::fetch;
 use crate::model::{Body, Ending, Fetched, Normalize, Outcome, Request, Visit};
 use crate::parse::{self, Asked, Page, Rules, Trace};
@@ -53,7 +53,7 @@ impl Reader<'_> {
         let digest = format!("blake3:{}", blake3::hash(&bytes).to_hex());
         let length = bytes.len() as u64;
         let wire_bytes = fetched.body.len() as u64;
-        fetched.body.clear();
+        let_go(&mut fetched);
         let visit = Visit {
             wire_bytes,
             parse_us: micros(began.elapsed()),

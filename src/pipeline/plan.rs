@@ -21,7 +21,7 @@ use crate::model::{Normalize, Origin, RobotsNote, host_key};
 use crate::parse::{Rules as ExtractRules, lastmod_moment};
 use crate::secret::Text;
 use crate::sink::jsonl::{Outcomes, Records};
-use crate::sink::{self, Sink};
+use crate::sink::{self, Crawler, Sink};
 use crate::source::{self, Source, SourceError, Surroundings};
 
 /// Pages that may be at or before a parse thread, for each of them.
@@ -165,20 +165,21 @@ impl Plan {
             },
             scope: scope(config, run.places)?,
             normalize: config.scope.normalize.build(),
-            working: working(config, run, sinks.iter().any(|sink| sink.needs_bodies()))?,
+            working: working(config, run, &sinks)?,
             robots,
             sinks,
         })
     }
 }
 
-fn working(config: &Config, run: &Circumstances<'_>, keep_bodies: bool) -> Result<Working, PlanError> {
+fn working(config: &Config, run: &Circumstances<'_>, sinks: &[Box<dyn Sink>]) -> Result<Working, PlanError> {
     let surroundings = Surroundings { stdin_spool: run.stdin_spool.map(Path::to_owned) };
     let sources = config.sources.iter().map(|settings| source::build(settings, &surroundings));
     let parse_threads = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Working {
         sources: sources.collect::<Result<_, _>>()?,
-        fetcher: Fetcher::new(&config.http, &host_headers(config), Some(run.spool.clone()))?,
+        fetcher: Fetcher::new(&config.http, &host_headers(config), Some(run.spool.clone()))?
+            .keeping_wire(sinks.iter().any(|sink| sink.needs_raw())),
         listings: listings(config, run.places),
         // What does not compile was refused when the config was read.
         extract: ExtractRules::compile(&config.extract, run.places).0,
@@ -191,7 +192,7 @@ fn working(config: &Config, run: &Circumstances<'_>, keep_bodies: bool) -> Resul
             records: config.checkpoint.records.get(),
             every: config.checkpoint.every.0,
         },
-        keep_bodies,
+        keep_bodies: sinks.iter().any(|sink| sink.needs_bodies()),
         max_body: config.http.max_body.0,
         max_redirects: usize::try_from(config.http.max_redirects).unwrap_or(usize::MAX),
         disks: disks(config, run.disks.clone()),
@@ -293,6 +294,11 @@ pub fn sinks(config: &Config, run_id: &str) -> Vec<Box<dyn Sink>> {
         Box::new(Records::new(origin.clone(), part_bytes)),
         Box::new(Outcomes::new(origin.clone(), part_bytes)),
     ];
-    sinks.extend(config.sinks.iter().map(|settings| sink::build(settings, &origin)));
+    let crawler = Crawler {
+        origin: &origin,
+        user_agent: &config.http.user_agent,
+        obeys_robots: config.politeness.obey_robots,
+    };
+    sinks.extend(config.sinks.iter().map(|settings| sink::build(settings, &crawler)));
     sinks
 }

@@ -160,7 +160,7 @@ pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
 
 /// Turns an answer into visits, on a parse thread.
 pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
-    let (request, result, mut held) = match hop {
+    let (request, result, held) = match hop {
         Hop::PutBack(request) => return vec![Flow::PutBack(request)],
         Hop::PutOff(request, again) => return vec![Flow::PutOff(request, again)],
         Hop::Refused(request, ending) if request.role == Role::Robots => {
@@ -183,8 +183,10 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     };
     match judge(&request, &fetched, tools.max_redirects, &tools.guide.normalize) {
         Verdict::Page => {}
-        Verdict::End(ending) => return vec![settled(without_page(request, fetched, ending), None)],
-        Verdict::Redirect(target) => return vec![settled(redirect(&tools, request, fetched, target), None)],
+        Verdict::End(ending) => return vec![weighed(without_page(request, fetched, ending), held)],
+        Verdict::Redirect(target) => {
+            return vec![weighed(redirect(&tools, request, fetched, target), held)];
+        }
     }
     if tools.frontier.is_careful()
         && let Err(error) = tools.committer.suspect(request.key).await
@@ -202,8 +204,7 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let read = tools.parsers.run(move || job.read(request, fetched)).await;
     let visit =
         read.unwrap_or_else(|Panicked(why)| Visit { began, ..Visit::refused(again, internal(&why).into()) });
-    held.set(visit.weight());
-    vec![settled(visit, Some(held))]
+    vec![weighed(visit, held)]
 }
 
 impl Tools {
@@ -317,9 +318,16 @@ impl Reading {
 /// A visit that ends without a page: the body is of no more use.
 pub fn without_page(request: Request, mut fetched: Fetched, ending: Ending) -> Visit {
     let wire_bytes = fetched.wire_bytes();
-    fetched.body.clear();
-    fetched.spool = None;
+    let_go(&mut fetched);
     Visit { wire_bytes, ..Visit::answered(request, fetched, ending) }
+}
+
+/// Drops the raw body, unless a sink keeps answers as they came.
+pub fn let_go(fetched: &mut Fetched) {
+    if fetched.wire.is_none() {
+        fetched.body.clear();
+        fetched.spool = None;
+    }
 }
 
 /// At least one, because 0 stands for nothing parsed.
@@ -332,6 +340,11 @@ fn why(result: &Result<Fetched, Failure>) -> String {
         Ok(fetched) => format!("HTTP {}", fetched.status),
         Err(failure) => format!("{}: {}", failure.cause, failure.detail),
     }
+}
+
+fn weighed(visit: Visit, mut held: Held) -> Flow {
+    held.set(visit.weight());
+    settled(visit, Some(held))
 }
 
 fn settled(visit: Visit, held: Option<Held>) -> Flow {

@@ -12,12 +12,13 @@ mod place;
 mod roll;
 #[cfg(test)]
 mod testing;
+pub mod warc;
 
 pub use packing::Compression;
 pub use roll::Roll;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -38,6 +39,11 @@ pub trait Sink: Send + Sync {
 
     /// Whether it reads the bytes of bodies; if none does they are dropped after parsing.
     fn needs_bodies(&self) -> bool {
+        false
+    }
+
+    /// Whether it reads answers as they came; if none does, neither raw bodies nor sent headers are kept.
+    fn needs_raw(&self) -> bool {
         false
     }
 
@@ -75,7 +81,7 @@ pub enum SinkError {
     Io {
         /// Id of the sink.
         sink: String,
-        /// `create`, `write`, `pack`, `sync`, `cut back`, `remove`, `read`.
+        /// `create`, `write`, `pack`, `sync`, `index`, `cut back`, `remove`, `read`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -140,6 +146,8 @@ pub enum Settings {
     Jsonl(jsonl::Settings),
     /// Records as tables by RFC 4180.
     Csv(csv::Settings),
+    /// Requests and answers as they came, as WARC 1.1 with a CDXJ index.
+    Warc(warc::Settings),
     /// Bodies of pages as files.
     Pages(pages::Settings),
 }
@@ -148,6 +156,11 @@ pub enum Settings {
 pub const SINKS: &[Kind<()>] = &[
     Kind { name: "jsonl", about: "records as JSON Lines: packed, rolled, or with fewer fields", build: () },
     Kind { name: "csv", about: "records as tables by RFC 4180", build: () },
+    Kind {
+        name: "warc",
+        about: "requests and answers as they came, as WARC 1.1 with a CDXJ index",
+        build: (),
+    },
     Kind { name: "pages", about: "bodies of pages as files, with an index that lists them", build: () },
 ];
 
@@ -157,6 +170,7 @@ impl Settings {
         match self {
             Self::Jsonl(settings) => &settings.id,
             Self::Csv(settings) => &settings.id,
+            Self::Warc(settings) => &settings.id,
             Self::Pages(settings) => &settings.id,
         }
     }
@@ -166,6 +180,7 @@ impl Settings {
         match self {
             Self::Jsonl(settings) => settings.path.as_deref(),
             Self::Csv(settings) => settings.path.as_deref(),
+            Self::Warc(settings) => settings.path.as_deref(),
             Self::Pages(settings) => settings.path.as_deref(),
         }
     }
@@ -180,16 +195,30 @@ impl Settings {
         match self {
             Self::Jsonl(settings) => settings.check(),
             Self::Csv(settings) => settings.check(),
+            Self::Warc(settings) => settings.check(),
             Self::Pages(_) => Vec::new(),
         }
     }
 }
 
-/// The sink that the settings describe, for records of this origin. Nothing is touched before it is opened.
-pub fn build(settings: &Settings, origin: &Origin) -> Box<dyn Sink> {
+/// Who crawls, and for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Crawler<'a> {
+    /// The job and the run.
+    pub origin: &'a Origin,
+    /// `http.user_agent`
+    pub user_agent: &'a str,
+    /// `politeness.obey_robots`
+    pub obeys_robots: bool,
+}
+
+/// The sink that the settings describe. Nothing is touched before it is opened.
+pub fn build(settings: &Settings, crawler: &Crawler<'_>) -> Box<dyn Sink> {
+    let origin = crawler.origin;
     match settings {
         Settings::Jsonl(settings) => Box::new(jsonl::Jsonl::new(settings.clone(), origin.clone())),
         Settings::Csv(settings) => Box::new(csv::Csv::new(settings.clone(), origin.clone())),
+        Settings::Warc(settings) => Box::new(warc::Warc::new(settings.clone(), crawler)),
         Settings::Pages(settings) => Box::new(pages::Pages::new(settings.clone())),
     }
 }
@@ -199,7 +228,8 @@ pub fn build(settings: &Settings, origin: &Origin) -> Box<dyn Sink> {
 pub fn count(path: &Path) -> Option<io::Result<u64>> {
     let (compression, name) = Compression::of(path.file_name()?.to_str()?);
     let count: place::Count = match Path::new(name).extension()?.to_str()? {
-        "jsonl" => place::count_lines,
+        "warc" => return Some(File::open(path).and_then(|file| warc::checked(&mut BufReader::new(file)))),
+        "jsonl" | "cdxj" => place::count_lines,
         "csv" => csv::count_rows,
         _ => return None,
     };
@@ -215,7 +245,8 @@ mod tests {
         for kind in SINKS {
             let table = serde_json::json!({ "type": kind.name, "id": "mine" });
             let settings: Settings = serde_json::from_value(table).expect(kind.name);
-            assert_eq!(build(&settings, &testing::origin()).id(), "mine");
+            let crawler = Crawler { origin: &testing::origin(), user_agent: "t", obeys_robots: true };
+            assert_eq!(build(&settings, &crawler).id(), "mine");
             assert_eq!((settings.id(), settings.path(), settings.check()), ("mine", None, Vec::new()));
             assert_eq!(settings.folder(), Ok("mine".into()));
         }

@@ -15,7 +15,7 @@ pub struct Roll {
     /// After so many records.
     #[serde(default)]
     pub records: Option<NonZeroU64>,
-    /// Before a file would be larger than this. 512MiB if not given. A packed part may be larger by
+    /// Before a file would be larger than this. 512MiB if not given, 1GiB for `warc`. A packed part may be larger by
     /// what its packer holds back, some 100 KiB.
     #[serde(default)]
     pub size: Option<Size>,

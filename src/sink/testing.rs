@@ -28,6 +28,7 @@ pub(super) fn page(path: &str) -> Visit {
         duration: std::time::Duration::from_millis(40),
         ip: None,
         protocol: Protocol::Http1,
+        wire: None,
     };
     Visit {
         parsed: Some(Parsed {

@@ -10,6 +10,7 @@
     reason = "tests fail by panicking and say on stderr what they did"
 )]
 
+mod archive;
 mod basic;
 mod concurrency;
 mod disk;

@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod machine;
 pub mod outputs;
 pub mod site;
+pub mod warc;
 pub mod web;
 
 pub use answer::{Answer, Gate};

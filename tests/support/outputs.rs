@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::dataset::{Dataset, below};
 
 /// The tables of the sinks that [`Dataset::verify_outputs`] examines: each packed another way, rolled early.
-pub const SINKS: [&str; 2] = [
+pub const SINKS: [&str; 3] = [
     "id = 'slim'\ntype = 'jsonl'\nfields = ['url_key', 'content_digest', 'title']\ncompression = 'gzip'\nroll = { records = 25 }",
     "id = 'table'\ntype = 'csv'\ncolumns = ['url_key', 'content_digest', 'title']\ncompression = 'zstd'\nroll = { size = '2KiB' }",
+    "id = 'archive'\ntype = 'warc'\nroll = { size = '20KiB' }",
 ];
 
 /// Parts in their order.
@@ -87,10 +88,17 @@ impl Dataset {
         }
         found.sort();
         assert_eq!(found, expected, "rows of the sink `table`");
+
+        let archive = self.archive("archive");
+        for record in &self.records {
+            let (_, payload) = &archive.captures[record["url"].as_str().expect("url")];
+            let digest = format!("blake3:{}", blake3::hash(payload).to_hex());
+            assert_eq!(record["content_digest"], digest, "{}", record["url"]);
+        }
     }
 
     /// The records of a file by the manifest.
-    fn listed(&self, path: &Path) -> usize {
+    pub fn listed(&self, path: &Path) -> usize {
         let name = path.strip_prefix(&self.dir).expect("below").to_string_lossy();
         let files = self.manifest["files"].as_array().expect("manifest has `files`");
         let entry = files.iter().find(|file| file["path"] == *name);
