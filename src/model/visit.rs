@@ -109,6 +109,9 @@ impl Visit {
         // Where nothing was packed the two are the same bytes.
         let body = body.filter(|body| raw.is_none_or(|raw| raw.as_ptr() != body.as_ptr()));
         let body = body.map_or(0, Bytes::len) + raw.map_or(0, Bytes::len);
+        // A spooled body that is kept takes an open file instead, and of those there should not be many either.
+        let spooled =
+            self.fetched.as_ref().and_then(|fetched| fetched.spool.as_ref()).map_or(0, |spool| spool.bytes);
         let link =
             |link: &Link| size_of::<Link>() + link.url.len() + link.rel.as_ref().map_or(0, String::len);
         let links: usize = self.parsed.iter().flat_map(|parsed| &parsed.links).map(link).sum();
@@ -116,7 +119,7 @@ impl Visit {
             + self.refuses.iter().map(Refusal::weight).sum::<usize>();
         let fields = |parsed: &Parsed| parsed.extracted.as_ref().map_or(0, |extracted| extracted.bytes);
         let fields = self.parsed.as_ref().map_or(0, fields);
-        (body + links + fields + found) as u64
+        (body + links + fields + found) as u64 + spooled
     }
 }
 

@@ -44,6 +44,9 @@ macro_rules! record_fields {
 
         /// What writes the field of this name as JSON.
         pub(super) fn json(name: &str) -> Option<Json> {
+            if name == "links" {
+                return Some(|record, out| links(record.links.as_deref(), out));
+            }
             match name {
                 $(stringify!($name) => Some(|record, out| serde_json::to_writer(out, &record.$name)),)+
                 _ => None,
@@ -90,6 +93,42 @@ impl Column {
             Self::Extracted(name) => record.fields.get(name).map_or(Ok(Cell::Plain), |value| value.cell(out)),
         }
     }
+}
+
+/// Links as JSON. They are most of a record, and almost all of them are text that JSON takes as it is, which is seen
+/// sooner than it is escaped byte by byte.
+fn links(links: Option<&[Link]>, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    let Some(links) = links else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    let mut between = b'[';
+    for Link { url, rel } in links {
+        out.push(between);
+        out.extend_from_slice(b"{\"url\":");
+        if is_plain(url) {
+            out.push(b'"');
+            out.extend_from_slice(url.as_bytes());
+            out.push(b'"');
+        } else {
+            serde_json::to_writer(&mut *out, url)?;
+        }
+        out.extend_from_slice(b",\"rel\":");
+        match rel {
+            Some(rel) => serde_json::to_writer(&mut *out, rel)?,
+            None => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
+        between = b',';
+    }
+    out.extend_from_slice(if links.is_empty() { b"[]" } else { b"]" });
+    Ok(())
+}
+
+/// Whether JSON takes a text as it is. Without a branch a byte, so that many are looked at at once.
+fn is_plain(text: &str) -> bool {
+    let escaped = |byte| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
+    text.bytes().fold(0, |found, byte| found | escaped(byte)) == 0
 }
 
 /// Why there is no field of this name, and what might have been meant.
@@ -172,6 +211,8 @@ fn as_json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> serde_json::
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::testing::{origin, page};
     use super::*;
 
@@ -196,6 +237,21 @@ mod tests {
                 other => (other.to_string(), Cell::Plain),
             };
             assert_eq!((String::from_utf8(cell).expect("text"), kind), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn links_are_what_the_library_writes(
+            found in prop::option::of(prop::collection::vec(
+                ("[a-z:/?\"\\\\\x00-\x20\x7fü]{0,40}", prop::option::of("[a-z\" \n]{0,9}")), 0..5,
+            )),
+        ) {
+            let found: Option<Vec<Link>> =
+                found.map(|links| links.into_iter().map(|(url, rel)| Link { url, rel }).collect());
+            let mut out = Vec::new();
+            links(found.as_deref(), &mut out).expect("links");
+            prop_assert_eq!(String::from_utf8(out).expect("text"), serde_json::to_string(&found).expect("links"));
         }
     }
 

@@ -62,7 +62,7 @@ impl Sink for Records {
 
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
         let place = Place::lines(Self::ID.to_owned(), dir, Self::ID.into(), self.roll_bytes);
-        Lines::open(&self.origin, place, at, Box::new(record))
+        Lines::open(&self.origin, place, at, fields(columns::NAMES.iter().copied()))
     }
 }
 
@@ -135,14 +135,12 @@ impl Sink for Jsonl {
     }
 
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
-        let Settings { id, path, fields, compression, roll } = &self.settings;
+        let Settings { id, path, fields: wanted, compression, roll } = &self.settings;
         let place = text_place(id, path.as_ref(), dir, "jsonl", *compression, *roll)?;
-        let wanted: Vec<(String, Json)> =
-            fields.iter().filter_map(|name| Some((format!("{name:?}:"), columns::json(name)?))).collect();
-        let render: Render = if wanted.is_empty() {
-            Box::new(record)
+        let render = if wanted.is_empty() {
+            fields(columns::NAMES.iter().copied())
         } else {
-            Box::new(move |origin, visit, line| chosen(&wanted, origin, visit, line))
+            fields(wanted.iter().map(String::as_str))
         };
         Lines::open(&self.origin, place, at, render)
     }
@@ -171,7 +169,14 @@ pub(super) fn text_place(
 /// Writes the JSON of a visit, if it has any, without a line end.
 type Render = Box<dyn Fn(&Origin, &Visit, &mut Vec<u8>) -> serde_json::Result<()> + Send>;
 
-/// Some fields of a record, each with its name as JSON before it.
+/// Writes these fields of a record, in this order.
+fn fields<'n>(names: impl Iterator<Item = &'n str>) -> Render {
+    let fields: Vec<(String, Json)> =
+        names.filter_map(|name| Some((format!("{name:?}:"), columns::json(name)?))).collect();
+    Box::new(move |origin, visit, line| chosen(&fields, origin, visit, line))
+}
+
+/// Fields of a record, each with its name as JSON before it.
 fn chosen(
     fields: &[(String, Json)],
     origin: &Origin,
@@ -188,10 +193,6 @@ fn chosen(
     }
     line.push(b'}');
     Ok(())
-}
-
-fn record(origin: &Origin, visit: &Visit, line: &mut Vec<u8>) -> serde_json::Result<()> {
-    Record::from_visit(origin, visit).map_or(Ok(()), |record| serde_json::to_writer(line, &record))
 }
 
 fn outcome(origin: &Origin, visit: &Visit, line: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn all_fields_are_the_line_of_records() {
+    fn all_fields_are_the_record_as_the_library_writes_it() {
         let dir = tempfile::tempdir().expect("temp dir");
         let sinks: [Box<dyn Sink>; 2] = [
             Box::new(Records::new(origin(), 1 << 20)),
@@ -344,7 +345,10 @@ mod tests {
             writer.write(&page("a")).expect("write");
             lines(dir.path(), &writer.finish().expect("finish"))
         });
-        assert_eq!(records, packed);
+        let (origin, page) = (origin(), page("a"));
+        let expected = serde_json::to_string(&Record::from_visit(&origin, &page)).expect("record");
+        assert_eq!(records, [&*expected]);
+        assert_eq!(packed, [expected]);
     }
 
     #[test]

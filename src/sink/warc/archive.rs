@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::journal::Journal;
-use super::super::place::sync_dir;
+use super::super::place::{Place, sync_dir};
 use super::super::{Artifact, SinkError, Writer};
 use super::exchange::{self, Exchange};
 use super::known::Known;
@@ -22,6 +22,7 @@ const GROUP_BYTES: usize = 256 << 10;
 pub(super) struct Archive {
     sink: Warc,
     journal: Journal,
+    place: Place,
     known: Known,
     packer: Packer,
     /// Records of one visit, packed.
@@ -31,7 +32,8 @@ pub(super) struct Archive {
 impl Archive {
     /// Goes on behind what the journal holds.
     pub(super) fn new(sink: Warc, journal: Journal, known: Known) -> Self {
-        Self { sink, journal, known, packer: Packer::new(), group: Vec::new() }
+        let place = journal.place().clone();
+        Self { sink, journal, place, known, packer: Packer::new(), group: Vec::new() }
     }
 
     /// Packs the records of a visit; whether there are any.
@@ -99,8 +101,8 @@ impl Writer for Archive {
                 return Err(self.journal.failed("write", error));
             }
         }
-        let (sink, place) = (&self.sink, self.journal.place().clone());
-        self.journal.append_below(|part| sink.warcinfo(&place, part), &self.group).map(Some)
+        let (sink, place) = (&self.sink, &self.place);
+        self.journal.append_below(|part| sink.warcinfo(place, part), &self.group).map(Some)
     }
 
     fn sync(&mut self) -> Result<Position, SinkError> {
@@ -108,7 +110,7 @@ impl Writer for Archive {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Artifact>, SinkError> {
-        let (sink, place) = (self.sink, self.journal.place().clone());
+        let (sink, place) = (self.sink, self.place);
         let mut artifacts = self.journal.finish_below(|part| sink.warcinfo(&place, part))?;
         let dir = place.run_dir.join(&place.folder);
         for warc in artifacts.clone() {
