@@ -8,20 +8,16 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::backlog::{Backlog, BacklogError, HostLease, HostState};
+use super::backlog::{Backlog, BacklogError};
 use super::gates::{Gate, Gates};
 use super::host_clock::HostClock;
 use super::later::Later;
+use super::places::{BUFFER, RESTED};
 use super::politeness::Rules;
 use crate::model::{Ending, Request, Role};
 
-/// Requests of a host that are taken from the backlog at once, while there are few hosts and while there are many.
-const BUFFER: usize = 16;
-const SMALL_BUFFER: usize = 4;
 /// The most that a buffer holds when requests come in that go before those in it.
 const FULL_BUFFER: usize = 64;
-/// Clocks of hosts that are not active are looked through no sooner than there are so many.
-const RESTED: usize = 4096;
 
 /// A host that is being asked.
 #[derive(Debug)]
@@ -29,11 +25,11 @@ pub struct Active {
     /// Its key, so that whoever has to name it makes no copy.
     pub(super) name: Arc<str>,
     /// What goes before the buffer: robots.txt, and requests that are made again.
-    urgent: VecDeque<Request>,
-    buffer: VecDeque<Request>,
+    pub(super) urgent: VecDeque<Request>,
+    pub(super) buffer: VecDeque<Request>,
     pub clock: HostClock,
     /// Whether the backlog has lent it.
-    is_lent: bool,
+    pub(super) is_lent: bool,
     /// Whether it stands in the order of turns.
     waits_its_turn: bool,
 }
@@ -62,7 +58,7 @@ pub enum Turn {
 /// The hosts that are being asked.
 #[derive(Debug)]
 pub struct Front<B> {
-    backlog: B,
+    pub(super) backlog: B,
     rules: Rules,
     /// Whether a request may go.
     pub gates: Gates,
@@ -70,16 +66,16 @@ pub struct Front<B> {
     /// Clocks of hosts that are not active and were asked lately, or have more to remember.
     pub(super) rested: HashMap<Arc<str>, HostClock>,
     /// So many of them that it is time to look which have nothing to remember any more.
-    crowded: usize,
+    pub(super) crowded: usize,
     /// Hosts with something to ask for and room to ask, by time, then by turn.
-    order: BinaryHeap<Reverse<(Instant, u64, Arc<str>)>>,
+    pub(super) order: BinaryHeap<Reverse<(Instant, u64, Arc<str>)>>,
     turn: u64,
     pub(super) later: Later,
     /// Requests in buffers, robots.txt not counted.
     pub(super) buffered: u64,
     /// Requests for robots.txt that wait.
     pub(super) asking: u64,
-    max_hosts: usize,
+    pub(super) max_hosts: usize,
     /// Hosts that were given up, and how what is left of them ends.
     pub(super) given_up: HashMap<Arc<str>, Ending>,
     epoch: Instant,
@@ -156,7 +152,24 @@ impl<B: Backlog> Front<B> {
             self.buffered += 1;
             self.urge(request, now)?;
         }
-        self.activate(now)?;
+        loop {
+            self.activate(now)?;
+            if let Some(turn) = self.next_ready(now)? {
+                return Ok(Some(turn));
+            }
+            // All that are here wait by now: if others need not, the next round gives them the places.
+            let is_full = self.hosts.len() >= self.max_hosts;
+            if !is_full
+                || self.backlog.next_due().is_none_or(|at| at > now)
+                || self.release_waiting(now)? == 0
+            {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A request of the active hosts whose turn it is.
+    fn next_ready(&mut self, now: Instant) -> Result<Option<Turn>, BacklogError> {
         while self.order.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
             let Some(Reverse((_, _, host))) = self.order.pop() else { break };
             let Some(active) = self.hosts.get_mut(&host) else { continue };
@@ -181,12 +194,14 @@ impl<B: Backlog> Front<B> {
         let gate = match self.given_up.get(host) {
             // Nor does a robots.txt go there that has moved from another host.
             Some(ending) => Gate::Refuse(ending.clone()),
-            None => self.gates.ask(host, request, now),
+            None => self.gates.ask(host, request, now)?,
         };
         let turn = match gate {
             Gate::Wait(at) => {
-                if at.is_some() {
-                    self.take_turn(host, at)?;
+                if let Some(at) = at {
+                    // On its clock, so that a host whose robots.txt cannot be had gives its place to others.
+                    active.clock.hold_until(at);
+                    self.take_turn(host, None)?;
                 }
                 return Ok(None);
             }
@@ -301,35 +316,6 @@ impl<B: Backlog> Front<B> {
         clock
     }
 
-    /// Borrows hosts from the backlog while there is a place for them.
-    fn activate(&mut self, now: Instant) -> Result<(), BacklogError> {
-        if self.rested.len() >= self.crowded {
-            self.rested.retain(|_, clock| !clock.is_plain() || clock.not_before() > now);
-            self.crowded = (self.rested.len() * 2).max(RESTED);
-        }
-        let is_ready = self.order.peek().is_some_and(|Reverse((at, _, _))| *at <= now);
-        if self.hosts.len() >= self.max_hosts && !is_ready {
-            self.release_waiting(now)?;
-        }
-        let places = self.max_hosts.saturating_sub(self.hosts.len());
-        let buffer = if self.hosts.len() > 512 { SMALL_BUFFER } else { BUFFER };
-        for lease in self.backlog.claim(now, places, buffer)? {
-            let HostLease { host, requests, not_before } = lease;
-            self.buffered += requests.len() as u64;
-            if let Some(active) = self.hosts.get_mut(&host) {
-                active.is_lent = true;
-                active.buffer.extend(requests);
-            } else {
-                let mut clock = self.clock(&host, not_before);
-                clock.hold_until(not_before);
-                let active = Active::new(Arc::clone(&host), clock, requests.into(), true);
-                self.hosts.insert(Arc::clone(&host), active);
-            }
-            self.take_turn(&host, None)?;
-        }
-        Ok(())
-    }
-
     /// Puts a host into the order if it has something to ask for and room; gives it back if it is done.
     pub(super) fn take_turn(&mut self, host: &str, at: Option<Instant>) -> Result<(), BacklogError> {
         let Some(active) = self.hosts.get_mut(host) else { return Ok(()) };
@@ -356,43 +342,10 @@ impl<B: Backlog> Front<B> {
         }
         Ok(())
     }
-
-    fn release(&mut self, host: &str) -> Result<(), BacklogError> {
-        let Some((host, active)) = self.hosts.remove_entry(host) else { return Ok(()) };
-        let Active { buffer, clock, is_lent, .. } = active;
-        let not_before = clock.not_before();
-        // Also for one that has nothing else to remember: a retry comes back past the backlog, and owes the delay, too.
-        self.rested.insert(Arc::clone(&host), clock);
-        self.buffered -= buffer.len() as u64;
-        if is_lent {
-            let lease = HostLease { host, requests: buffer.into(), not_before };
-            self.backlog.release(lease, HostState { not_before })?;
-        }
-        Ok(())
-    }
-
-    /// Makes places: hosts that owe a wait go back to the backlog, so that others get their turn.
-    fn release_waiting(&mut self, now: Instant) -> Result<(), BacklogError> {
-        let owing = |active: &Active| {
-            active.is_lent
-                && active.urgent.is_empty()
-                && active.clock.is_idle()
-                && active.clock.not_before() > now
-        };
-        let waiting: Vec<Arc<str>> =
-            self.hosts.iter().filter(|(_, active)| owing(active)).map(|(host, _)| Arc::clone(host)).collect();
-        for host in &waiting {
-            self.release(host)?;
-        }
-        if !waiting.is_empty() {
-            self.order.retain(|Reverse((_, _, host))| self.hosts.contains_key(host));
-        }
-        Ok(())
-    }
 }
 
 impl Active {
-    fn new(name: Arc<str>, clock: HostClock, buffer: VecDeque<Request>, is_lent: bool) -> Self {
+    pub(super) fn new(name: Arc<str>, clock: HostClock, buffer: VecDeque<Request>, is_lent: bool) -> Self {
         Self { name, urgent: VecDeque::new(), buffer, clock, is_lent, waits_its_turn: false }
     }
 }
@@ -406,11 +359,12 @@ mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
 
-    use super::super::gates::Limits;
+    use super::super::gates::{Limits, Manners};
     use super::super::host_clock::Report;
     use super::super::local::Local;
     use super::super::politeness::Anchor;
-    use super::super::settings::{Politeness, Retry};
+    use super::super::robots::{Answer, Policy};
+    use super::super::settings::{OnError, Politeness, Retry};
     use super::*;
     use crate::model::canonical;
     use crate::units::Time;
@@ -462,6 +416,26 @@ mod tests {
         let expected =
             ["http://h0/0", "http://h1/0", "http://h2/0", "http://h0/1", "http://h1/1", "http://h2/1"];
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_host_whose_robots_txt_cannot_be_had_gives_its_place_to_others() {
+        let (now, minute) = (Instant::now(), Duration::from_mins(1));
+        let mut front = front(Since::New(now), 1, Duration::ZERO, 2);
+        let policy = Policy { on_error: OnError::Defer, lifetime: minute * 60, tries: 3, backoff: minute };
+        front.gates =
+            Gates::new(Limits { manners: Some(Manners { policy, crawl_delay: None }), ..Limits::default() });
+        admit(&mut front, (0..6).map(|host| request(host, 0)));
+        let mut asked = Vec::new();
+        while let Some(robots) = go(&mut front, now) {
+            end(&mut front, &robots, now);
+            front.gates.answered(false, &Arc::from(&*robots.host), now, Answer::ServerError { status: 503 });
+            front.reconsider(&robots.host).expect("in memory");
+            asked.push(robots.url);
+        }
+        let all: Vec<String> = (0..6).map(|host| format!("http://h{host}/robots.txt")).collect();
+        assert_eq!(asked, all);
+        assert_eq!(front.next_due(), Some(now + minute));
     }
 
     #[test]

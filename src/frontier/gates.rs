@@ -2,12 +2,14 @@
 //! is limited, the level by level order that makes the limit exact. Pure: time is passed in.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use url::Url;
 
-use super::robots::{Answer, Ask, Judged, OriginRobots, Policy};
+use super::backlog::BacklogError;
+use super::robots::{Answer, Ask, Judged, OriginRobots, Policy, Shelf};
 use crate::model::{Ending, FILE_HOST, Outcome, Request, Role};
 
 /// What a gate says of a request.
@@ -38,6 +40,11 @@ pub struct Manners {
 pub struct Gates {
     manners: Option<Manners>,
     origins: HashMap<Arc<str>, Origins>,
+    /// About how many bytes the rules of robots.txt in `origins` take.
+    rules: usize,
+    /// How many they may take before all of them are put on the shelf.
+    rules_memory: usize,
+    shelf: Shelf,
     budget: Option<Budget>,
     levels: Option<Levels>,
 }
@@ -98,57 +105,79 @@ impl Gates {
     pub fn new(limits: Limits) -> Self {
         let Limits { manners, pages_per_host, by_level } = limits;
         let budget = pages_per_host.map(|(pages, rule)| Budget { pages, rule, hosts: HashMap::new() });
-        Self { manners, origins: HashMap::new(), budget, levels: by_level.then(Levels::default) }
+        let levels = by_level.then(Levels::default);
+        Self {
+            manners,
+            origins: HashMap::new(),
+            rules: 0,
+            rules_memory: usize::MAX,
+            shelf: Shelf::default(),
+            budget,
+            levels,
+        }
+    }
+
+    /// Of the rules of robots.txt so many bytes are kept in memory, and what is more in a file in this directory.
+    pub fn shelve_beyond(&mut self, rules_memory: usize, dir: PathBuf) {
+        self.rules_memory = rules_memory;
+        self.shelf = Shelf::new(dir);
     }
 
     /// Asks the gates for a request.
-    pub fn ask(&mut self, host: &Arc<str>, request: &Request, now: Instant) -> Gate {
+    pub fn ask(&mut self, host: &Arc<str>, request: &Request, now: Instant) -> Result<Gate, BacklogError> {
         if request.role == Role::Robots {
-            return Gate::Open;
+            return Ok(Gate::Open);
         }
         if let Some(levels) = &self.levels
             && levels.has_nearer(host, request.depth)
         {
-            return Gate::Wait(None);
+            return Ok(Gate::Wait(None));
         }
         if let Some(budget) = &self.budget
             && request.role == Role::Page
         {
             match budget.left(host) {
                 Left::Some => {}
-                Left::Taken => return Gate::Wait(None),
+                Left::Taken => return Ok(Gate::Wait(None)),
                 Left::None => {
                     let reason = format!("the host has yielded {} pages already", budget.pages);
                     let ending = Ending::because(Outcome::SkippedBudget, reason);
-                    return Gate::Refuse(Ending { rule: Some(budget.rule.clone()), ..ending });
+                    return Ok(Gate::Refuse(Ending { rule: Some(budget.rule.clone()), ..ending }));
                 }
             }
         }
-        self.robots(host, request, now)
+        let gate = self.robots(host, request, now)?;
+        self.keep_to_the_bound()?;
+        Ok(gate)
     }
 
-    fn robots(&mut self, host: &Arc<str>, request: &Request, now: Instant) -> Gate {
-        let Some(manners) = self.manners.as_ref().filter(|_| &**host != FILE_HOST) else { return Gate::Open };
-        let Ok(url) = Url::parse(&request.url) else { return Gate::Open };
+    fn robots(&mut self, host: &Arc<str>, request: &Request, now: Instant) -> Result<Gate, BacklogError> {
+        let Some(manners) = self.manners.as_ref().filter(|_| &**host != FILE_HOST) else {
+            return Ok(Gate::Open);
+        };
+        let Ok(url) = Url::parse(&request.url) else { return Ok(Gate::Open) };
         if !self.origins.contains_key(host) {
             self.origins.insert(Arc::clone(host), Origins::default());
         }
-        let Some(origins) = self.origins.get_mut(host) else { return Gate::Open };
+        let Some(origins) = self.origins.get_mut(host) else { return Ok(Gate::Open) };
         let origin = origins.of(request.is_https()).get_or_insert_with(OriginRobots::new);
         let asking = origin.needs_asking(now);
         if asking == Ask::Now {
             origin.asked();
-            return Gate::Ask(Box::new(Request::robots(request.is_https(), host, &request.source)));
+            return Ok(Gate::Ask(Box::new(Request::robots(request.is_https(), host, &request.source))));
+        }
+        if origin.take_down(&mut self.shelf)? {
+            self.rules += origin.weight();
         }
         let judged = origin.judge(&url);
         if judged.is_some() {
             origin.used();
         }
         match (judged, asking) {
-            (Some(Judged::Refused(ending)), _) => return Gate::Refuse(ending),
+            (Some(Judged::Refused(ending)), _) => return Ok(Gate::Refuse(ending)),
             (Some(Judged::Allowed), _) => {}
-            (None, Ask::NotBefore(at)) => return Gate::Wait(Some(at)),
-            (None, _) => return Gate::Wait(None),
+            (None, Ask::NotBefore(at)) => return Ok(Gate::Wait(Some(at))),
+            (None, _) => return Ok(Gate::Wait(None)),
         }
         if let (Some((most, rule)), Some(delay)) = (&manners.crawl_delay, origins.crawl_delay())
             && delay > *most
@@ -159,9 +188,23 @@ impl Gates {
                 crate::units::Time(*most)
             );
             let ending = Ending::because(Outcome::SkippedCrawlDelay, reason);
-            return Gate::Refuse(Ending { rule: Some(rule.clone()), ..ending });
+            return Ok(Gate::Refuse(Ending { rule: Some(rule.clone()), ..ending }));
         }
-        Gate::Open
+        Ok(Gate::Open)
+    }
+
+    /// Puts all rules on the shelf if they are too much for memory; those that are needed come back one by one. The pass
+    /// over all hosts is paid by the bytes that have to come together again before the next.
+    fn keep_to_the_bound(&mut self) -> Result<(), BacklogError> {
+        if self.rules <= self.rules_memory {
+            return Ok(());
+        }
+        let known = self.origins.values_mut().flat_map(|origins| [&mut origins.http, &mut origins.https]);
+        for origin in known.flatten() {
+            origin.shelve(&mut self.shelf)?;
+        }
+        self.rules = 0;
+        Ok(())
     }
 
     /// The crawl delay that a host asks for and that is obeyed.
@@ -202,13 +245,23 @@ impl Gates {
         let Some(manners) = &self.manners else { return Vec::new() };
         let origins = self.origins.entry(Arc::clone(host)).or_default();
         let origin = origins.of(is_https).get_or_insert_with(OriginRobots::new);
+        self.rules -= origin.weight();
         origin.answered(now, answer, &manners.policy);
-        origin.sitemaps().to_vec()
+        self.rules += origin.weight();
+        origin.take_sitemaps()
     }
 
     /// The robots.txt of an origin as an earlier process knew it.
-    pub fn restore(&mut self, is_https: bool, host: &Arc<str>, origin: OriginRobots) {
-        *self.origins.entry(Arc::clone(host)).or_default().of(is_https) = Some(origin);
+    pub fn restore(
+        &mut self,
+        is_https: bool,
+        host: &Arc<str>,
+        origin: OriginRobots,
+    ) -> Result<(), BacklogError> {
+        self.rules += origin.weight();
+        let before = self.origins.entry(Arc::clone(host)).or_default().of(is_https).replace(origin);
+        self.rules -= before.as_ref().map_or(0, OriginRobots::weight);
+        self.keep_to_the_bound()
     }
 
     /// A request has been leased; `anew` unless it was tried before, counted as an attempt or not: then it never stopped
@@ -304,5 +357,82 @@ impl Levels {
         if levels.is_empty() {
             self.hosts.remove(host);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontier::robots::Robots;
+    use crate::frontier::settings::OnError;
+    use crate::model::canonical;
+
+    const HOSTS: usize = 20;
+
+    fn gates() -> Gates {
+        let policy = Policy {
+            on_error: OnError::Defer,
+            lifetime: Duration::from_hours(24),
+            tries: 3,
+            backoff: Duration::from_mins(1),
+        };
+        let manners = Manners { policy, crawl_delay: Some((Duration::from_mins(1), "rule".to_owned())) };
+        Gates::new(Limits { manners: Some(manners), ..Limits::default() })
+    }
+
+    fn answer(gates: &mut Gates, host: usize, now: Instant, text: &str) {
+        let robots = Robots::parse(text.as_bytes(), "trawl");
+        gates.answered(false, &Arc::from(format!("h{host}")), now, Answer::Body { status: 200, robots });
+    }
+
+    fn ask(gates: &mut Gates, host: usize, path: &str, now: Instant) -> String {
+        let request = Request::seed(&canonical(&format!("http://h{host}{path}"), None).expect("URL"), "test");
+        match gates.ask(&Arc::from(&*request.host), &request, now).expect("a sound disk") {
+            Gate::Open => "open".to_owned(),
+            Gate::Refuse(ending) => format!("{:?} {:?}", ending.reason, ending.rule),
+            Gate::Ask(robots) => robots.url,
+            Gate::Wait(at) => format!("{at:?}"),
+        }
+    }
+
+    #[test]
+    fn rules_on_the_shelf_are_obeyed_as_in_memory() {
+        let (now, dir) = (Instant::now(), tempfile::tempdir().expect("directory"));
+        let (mut kept, mut shelved) = (gates(), gates());
+        shelved.shelve_beyond(0, dir.path().join("scratch"));
+        for version in ["old", "new"] {
+            for host in 0..HOSTS {
+                let text = format!("User-agent: *\nCrawl-delay: {host}\n\nDisallow: /{version}/{host}\n");
+                for gates in [&mut kept, &mut shelved] {
+                    answer(gates, host, now, &text);
+                }
+            }
+            for host in (0..HOSTS).chain(0..HOSTS) {
+                for path in ["/", "/old/7", "/new/7", "/old/12/x"] {
+                    let expected = ask(&mut kept, host, path, now);
+                    assert_eq!(ask(&mut shelved, host, path, now), expected, "{host} {path}");
+                }
+                let name = format!("h{host}");
+                assert_eq!(shelved.crawl_delay(&name), Some(Duration::from_secs(host as u64)));
+                assert_eq!(shelved.rules, 0, "nothing stays in memory");
+            }
+            assert!(kept.rules > HOSTS * 20);
+            assert_eq!(
+                ask(&mut shelved, 7, &format!("/{version}/7"), now),
+                format!("Some(\"Disallow: /{version}/7\") Some(\"http://h7/robots.txt:4\")")
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_rules_take_is_counted_whatever_replaces_them() {
+        let now = Instant::now();
+        let mut gates = gates();
+        answer(&mut gates, 0, now, "User-agent: *\nDisallow: /a\nDisallow: /b\n");
+        let two = gates.rules;
+        answer(&mut gates, 0, now, "User-agent: *\nDisallow: /a\n");
+        assert!(0 < gates.rules && gates.rules < two);
+        gates.restore(false, &Arc::from("h0"), OriginRobots::new()).expect("in memory");
+        assert_eq!(gates.rules, 0);
     }
 }

@@ -36,6 +36,7 @@ mod overflow;
 #[cfg(test)]
 mod pacing;
 mod packed;
+mod places;
 mod politeness;
 mod queue;
 mod restore;

@@ -62,7 +62,12 @@ impl Frontier {
     }
 
     /// The robots.txt of an origin.
-    pub fn restore_robots(&self, is_https: bool, host: &str, origin: OriginRobots) {
-        self.state().front.gates.restore(is_https, &Arc::from(host), origin);
+    pub fn restore_robots(
+        &self,
+        is_https: bool,
+        host: &str,
+        origin: OriginRobots,
+    ) -> Result<(), BacklogError> {
+        self.state().front.gates.restore(is_https, &Arc::from(host), origin)
     }
 }

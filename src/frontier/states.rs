@@ -27,6 +27,8 @@ use crate::model::{Changes, Ending, HostWait, Lease, Request, Role, UrlKey, Wait
 const HIGH_WATER: u64 = 4_000_000;
 /// Requests that are in no frame yet, above which sources wait for the next one.
 const PENDING: usize = 50_000;
+/// Bytes of the rules of robots.txt that are kept in memory.
+const ROBOTS_MEMORY: usize = 32 << 20;
 
 /// Bounds of a run, as the frontier obeys them.
 #[derive(Clone, Debug)]
@@ -110,7 +112,10 @@ impl Frontier {
         let secret = RandomState::new().hash_one(wall.as_nanosecond());
         let max_hosts = (bounds.max_concurrency * 16).clamp(1024, 8192);
         let since = if is_resumed { Since::Resumed(now) } else { Since::New(now) };
-        let front = Front::new(Local::new(now, &overflow)?, rules, Gates::new(limits), max_hosts, since);
+        let backlog = Local::new(now, &overflow)?;
+        let mut gates = Gates::new(limits);
+        gates.shelve_beyond(ROBOTS_MEMORY, overflow.dir);
+        let front = Front::new(backlog, rules, gates, max_hosts, since);
         let state = State {
             front,
             pending: Changes::default(),

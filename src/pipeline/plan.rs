@@ -14,8 +14,8 @@ use super::listing::ListingRules;
 use crate::config::Config;
 use crate::fetch::{self, FetchError, Fetcher};
 use crate::frontier::{
-    Anchor, Bounds, Frontier, Gating, Hours, Manners, OriginRobots, Override, Reach, RobotsPolicy, Rules,
-    Scope, ScopeError,
+    Anchor, BacklogError, Bounds, Frontier, Gating, Hours, Manners, OriginRobots, Override, Reach,
+    RobotsPolicy, Rules, Scope, ScopeError,
 };
 use crate::model::{Normalize, Origin, RobotsNote, host_key};
 use crate::parse::{Rules as ExtractRules, lastmod_moment};
@@ -112,11 +112,16 @@ pub struct RobotsSettings {
 
 impl RobotsSettings {
     /// Puts back what an earlier process of the run was answered.
-    pub fn restore(&self, frontier: &Frontier, note: &RobotsNote, wall: Timestamp) {
-        let Ok(url) = Url::parse(&note.origin) else { return };
+    pub fn restore(
+        &self,
+        frontier: &Frontier,
+        note: &RobotsNote,
+        wall: Timestamp,
+    ) -> Result<(), BacklogError> {
+        let Ok(url) = Url::parse(&note.origin) else { return Ok(()) };
         let wall_ms = wall.as_millisecond();
         let origin = OriginRobots::restore(note, Instant::now(), wall_ms, &self.agent, &self.policy);
-        frontier.restore_robots(url.scheme() == "https", &host_key(&url), origin);
+        frontier.restore_robots(url.scheme() == "https", &host_key(&url), origin)
     }
 }
 

@@ -99,9 +99,12 @@ fn frontier(plan: &Plan, taken: &Taken) -> Result<Frontier, RunError> {
 fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<Visit>, RunError> {
     let (replay, frontier) = (&taken.replay, &guide.frontier);
     // Robots.txt first: a host waits its crawl delay, too.
-    for note in replay.robots.values() {
-        robots.restore(frontier, note, Timestamp::now());
-    }
+    let mut fault = None;
+    replay.robots(taken.journal.path(), |note| {
+        if let Err(error) = robots.restore(frontier, &note, Timestamp::now()) {
+            fault.get_or_insert(error);
+        }
+    })?;
     for (host, wait) in &replay.waits {
         frontier.restore_wait(host, *wait);
     }
@@ -110,7 +113,7 @@ fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<V
         *deaths.entry(*key).or_default() += 1;
     }
     let is_deadly = |key: &UrlKey| deaths.get(key).is_some_and(|count| *count >= DEADLY);
-    let (mut first, mut fault) = (Vec::new(), None);
+    let mut first = Vec::new();
     replay.known(taken.journal.path(), |known| match known {
         Known::Done(request) => guide.remember(&request),
         Known::Queued(request) => {

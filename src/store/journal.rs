@@ -39,10 +39,12 @@ impl Journal {
     }
 
     /// Opens a journal, hands every whole frame with its number to `each`, and cuts a torn tail off.
-    pub fn open(path: &Path, mut each: impl FnMut(u64, Frame)) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, mut each: impl FnMut(FramePlace, Frame)) -> Result<Self, StoreError> {
         let mut frames = Frames::open(path)?;
-        while let Some((number, frame)) = frames.next()? {
-            each(number, frame);
+        let mut place = frames.place();
+        while let Some((_, frame)) = frames.next()? {
+            each(place, frame);
+            place = frames.place();
         }
         let (length, next) = (frames.offset, frames.number);
         let file = OpenOptions::new().write(true).open(path).map_err(StoreError::io("open", path))?;
@@ -103,6 +105,13 @@ pub fn beginning(path: &Path) -> Result<(Begin, bool), StoreError> {
     Ok((begin, false))
 }
 
+/// Where a frame stands in its journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FramePlace {
+    offset: u64,
+    number: u64,
+}
+
 /// Reads a journal from its beginning, up to the first bytes that are no whole frame.
 #[derive(Debug)]
 pub struct Frames {
@@ -133,6 +142,19 @@ impl Frames {
             });
         }
         Ok(Self { path: path.to_owned(), reader, offset: MAGIC.len() as u64, number: 0 })
+    }
+
+    /// Where the next frame stands, or will.
+    pub const fn place(&self) -> FramePlace {
+        FramePlace { offset: self.offset, number: self.number }
+    }
+
+    /// Goes on with the frame at a place of this journal.
+    pub fn go_to(&mut self, place: FramePlace) -> Result<(), StoreError> {
+        let FramePlace { offset, number } = place;
+        self.reader.seek(SeekFrom::Start(offset)).map_err(StoreError::io("read", &self.path))?;
+        (self.offset, self.number) = (offset, number);
+        Ok(())
     }
 
     /// The next whole frame and its number. `None` at the end, or where the tail is torn; asked again later,

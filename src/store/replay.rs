@@ -3,13 +3,13 @@
 //! The journal is read twice, so that what a run of any size takes in memory is a few bytes a URL: first for what is
 //! settled ([`Replay::of`]), then for what is known and was not ([`Replay::known`]).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::path::Path;
 
 use super::error::StoreError;
 use super::frame::{Begin, Commit, Finish, Frame, Settle};
-use super::journal::{Frames, Journal};
+use super::journal::{FramePlace, Frames, Journal};
 use crate::model::{Again, HostWait, Position, Refusal, Request, RobotsNote, UrlKey, Wait};
 
 /// The state at the last whole frame.
@@ -29,8 +29,8 @@ pub struct Replay {
     pub again: HashMap<UrlKey, Again>,
     /// Waits that hosts owe.
     pub waits: BTreeMap<String, Wait>,
-    /// The latest robots.txt of each origin.
-    pub robots: BTreeMap<String, RobotsNote>,
+    /// In which frame the latest robots.txt of each origin stands: all of them would be much to hold.
+    robots: BTreeMap<String, FramePlace>,
     /// Committed length of every output journal.
     pub positions: BTreeMap<String, Position>,
     /// Set once only the publication is left.
@@ -74,7 +74,7 @@ impl Replay {
     /// Reads a journal, hands each settle to `settled`, and leaves the journal open for appending.
     pub fn of(path: &Path, mut settled: impl FnMut(&Settle)) -> Result<(Journal, Self), StoreError> {
         let mut replay = Self::default();
-        let journal = Journal::open(path, |_, frame| match frame {
+        let journal = Journal::open(path, |place, frame| match frame {
             Frame::Begin(begin) => replay.begin = Some(begin),
             Frame::Start(start) => {
                 replay.started.get_or_insert(start.at);
@@ -83,12 +83,12 @@ impl Replay {
             }
             Frame::Suspect(key) => replay.suspects.push(key),
             Frame::Finish(finish) => replay.finish = Some(finish),
-            Frame::Commit(commit) => replay.commit(commit, &mut settled),
+            Frame::Commit(commit) => replay.commit(place, commit, &mut settled),
         })?;
         Ok((journal, replay))
     }
 
-    fn commit(&mut self, commit: Commit, settled: &mut impl FnMut(&Settle)) {
+    fn commit(&mut self, place: FramePlace, commit: Commit, settled: &mut impl FnMut(&Settle)) {
         if !commit.settled.is_empty() {
             self.idle_starts = 0;
         }
@@ -102,7 +102,7 @@ impl Replay {
                 *owed = wait;
             }
         }
-        self.robots.extend(changes.robots.into_iter().map(|note| (note.origin.clone(), note)));
+        self.robots.extend(changes.robots.into_iter().map(|note| (note.origin, place)));
         if !self.suspects.is_empty() {
             // Others may be settled between two deaths of the page that kills: only itself clears its name.
             self.suspects.retain(|key| commit.settled.iter().all(|settle| settle.key != *key));
@@ -114,6 +114,19 @@ impl Replay {
             settled(settle);
         }
         self.positions.extend(commit.positions);
+    }
+
+    /// Reads the latest robots.txt of each origin, one at a time.
+    pub fn robots(&self, path: &Path, mut each: impl FnMut(RobotsNote)) -> Result<(), StoreError> {
+        let mut frames = Frames::open(path)?;
+        let places: BTreeSet<FramePlace> = self.robots.values().copied().collect();
+        for place in places {
+            frames.go_to(place)?;
+            let Some((_, Frame::Commit(commit))) = frames.next()? else { continue };
+            let latest = |note: &RobotsNote| self.robots.get(&note.origin) == Some(&place);
+            commit.changes.robots.into_iter().filter(latest).for_each(&mut each);
+        }
+        Ok(())
     }
 
     /// Reads the journal again and hands over all that is known, in the order in which it became known.

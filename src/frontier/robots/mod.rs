@@ -7,6 +7,7 @@
 mod lines;
 mod origin;
 mod rules;
+mod shelf;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,9 @@ use std::time::Duration;
 use url::{Position, Url};
 
 pub use origin::{Answer, Ask, Judged, OriginRobots, Policy};
+pub use shelf::{Place, Shelf};
 
+use super::backlog::BacklogError;
 use lines::Field;
 use rules::{Rule, Rules};
 
@@ -97,9 +100,30 @@ impl Robots {
         self.0.crawl_delay
     }
 
-    /// The sitemaps that the file names, as written and in its order, whatever group they stand in.
-    pub fn sitemaps(&self) -> &[String] {
-        &self.0.sitemaps
+    /// The sitemaps that the file names, as written and in its order, whatever group they stand in. Nobody asks for them
+    /// twice, so that they are given away.
+    pub fn take_sitemaps(&mut self) -> Vec<String> {
+        match Arc::get_mut(&mut self.0) {
+            Some(contents) => std::mem::take(&mut contents.sitemaps),
+            None => self.0.sitemaps.clone(),
+        }
+    }
+
+    /// About how many bytes of memory its rules take.
+    pub fn weight(&self) -> usize {
+        self.0.rules.weight()
+    }
+
+    /// Its rules and its crawl delay as bytes.
+    pub(super) fn pack(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(&(self.0.rules.all(), self.0.crawl_delay))
+    }
+
+    /// What [`Robots::pack`] made.
+    pub(super) fn unpack(packed: &[u8]) -> Result<Self, BacklogError> {
+        let (rules, crawl_delay): (Vec<Rule>, Option<Duration>) = postcard::from_bytes(packed)?;
+        let contents = Contents { rules: Rules::new(rules), crawl_delay, sitemaps: Vec::new() };
+        Ok(Self(Arc::new(contents)))
     }
 }
 
@@ -333,7 +357,7 @@ mod tests {
     fn sitemaps_of_all_groups_as_written() {
         let body =
             b"Sitemap: https://a/s.xml\nuser-agent: x\nsitemap:\nSITEMAP: /b.xml # relative\ndisallow: /";
-        assert_eq!(Robots::parse(body, AGENT).sitemaps(), ["https://a/s.xml", "/b.xml"]);
+        assert_eq!(Robots::parse(body, AGENT).take_sitemaps(), ["https://a/s.xml", "/b.xml"]);
     }
 
     #[test]

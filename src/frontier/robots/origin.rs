@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use url::{Position, Url};
 
 use super::super::settings::OnError;
-use super::{Robots, Verdict};
+use super::{Place, Robots, Shelf, Verdict};
+use crate::frontier::backlog::BacklogError;
 use crate::model::{Ending, Outcome, RobotsNote};
 
 /// No wait is longer, so that moments can be added to without a check.
@@ -98,8 +99,10 @@ pub enum Judged {
 /// What is known.
 #[derive(Clone, Debug)]
 enum Known {
-    /// Rules, empty ones if there is no robots.txt.
-    Rules(Robots),
+    /// Rules, empty ones if there is no robots.txt, and where they stand on the shelf, if they were there before.
+    Rules(Robots, Option<Place>),
+    /// Rules that were put on the shelf, and the crawl delay with them.
+    Shelved(Place, Option<Duration>),
     /// Nothing may or can be fetched.
     Refused(Outcome, String),
 }
@@ -162,14 +165,14 @@ impl OriginRobots {
     pub fn answered(&mut self, now: Instant, answer: Answer, policy: &Policy) -> bool {
         self.under_way = false;
         let (known, status) = match heard(answer, policy.on_error) {
-            Heard::Rules(robots, status) => (Some(Known::Rules(robots)), status),
+            Heard::Rules(robots, status) => (Some(Known::Rules(robots, None)), status),
             Heard::Trouble { again: true, .. } if self.troubles < policy.tries => {
                 let factor = 1_u32.checked_shl(self.troubles).unwrap_or(u32::MAX);
                 self.troubles += 1;
                 self.ask_at = Some(later(now, policy.backoff.saturating_mul(factor)));
                 return false;
             }
-            Heard::Trouble { known, .. } => (Some(known).filter(|_| self.robots().is_none()), None),
+            Heard::Trouble { known, .. } => (Some(known).filter(|_| !self.has_rules()), None),
         };
         self.troubles = 0;
         self.is_unused = true;
@@ -186,13 +189,15 @@ impl OriginRobots {
         self.is_unused = false;
     }
 
-    /// What follows for a page of this origin; `None` as long as nothing is known: then it waits.
+    /// What follows for a page of this origin; `None` as long as nothing is known, or its rules are on the shelf: then it
+    /// waits.
     pub fn judge(&self, url: &Url) -> Option<Judged> {
         let (line, reason) = match self.known.as_ref()? {
             Known::Refused(outcome, reason) => {
                 return Some(Judged::Refused(Ending::because(*outcome, reason.as_str())));
             }
-            Known::Rules(robots) => match robots.verdict(url) {
+            Known::Shelved(..) => return None,
+            Known::Rules(robots, _) => match robots.verdict(url) {
                 Verdict::Allowed => return Some(Judged::Allowed),
                 Verdict::Disallowed { line, rule } => (line, rule),
                 Verdict::Undecided { line, rule } => {
@@ -206,12 +211,48 @@ impl OriginRobots {
 
     /// The wait between two requests that the rules ask for.
     pub fn crawl_delay(&self) -> Option<Duration> {
-        self.robots().and_then(Robots::crawl_delay)
+        match &self.known {
+            Some(Known::Rules(robots, _)) => robots.crawl_delay(),
+            Some(Known::Shelved(_, crawl_delay)) => *crawl_delay,
+            _ => None,
+        }
     }
 
-    /// The sitemaps that the file names, as written.
-    pub fn sitemaps(&self) -> &[String] {
-        self.robots().map_or(&[], Robots::sitemaps)
+    /// The sitemaps that the file named when it was answered, as written: once.
+    pub fn take_sitemaps(&mut self) -> Vec<String> {
+        match &mut self.known {
+            Some(Known::Rules(robots, _)) => robots.take_sitemaps(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// About how many bytes of memory its rules take now.
+    pub fn weight(&self) -> usize {
+        match &self.known {
+            Some(Known::Rules(robots, _)) => robots.weight(),
+            _ => 0,
+        }
+    }
+
+    /// Puts its rules on the shelf, if there are any.
+    pub fn shelve(&mut self, onto: &mut Shelf) -> Result<(), BacklogError> {
+        if let Some(Known::Rules(robots, place)) = &self.known
+            && robots.weight() > 0
+        {
+            let place = match place {
+                Some(place) => *place,
+                None => onto.put(robots)?,
+            };
+            self.known = Some(Known::Shelved(place, robots.crawl_delay()));
+        }
+        Ok(())
+    }
+
+    /// Takes its rules from the shelf, if they are there. Whether they were.
+    pub fn take_down(&mut self, from: &mut Shelf) -> Result<bool, BacklogError> {
+        let Some(Known::Shelved(place, _)) = self.known else { return Ok(false) };
+        self.known = Some(Known::Rules(from.get(place)?, Some(place)));
+        Ok(true)
     }
 
     /// What was known when the note was made. Its age is taken from the wall clock, at least 0, so that a clock that
@@ -219,15 +260,15 @@ impl OriginRobots {
     pub fn restore(note: &RobotsNote, now: Instant, wall_now_ms: i64, agent: &str, policy: &Policy) -> Self {
         let age = u64::try_from(wall_now_ms.saturating_sub(note.fetched_at_ms)).unwrap_or_default();
         let left = policy.lifetime.saturating_sub(Duration::from_millis(age));
-        let known = Some(Known::Rules(Robots::parse(&note.body, agent)));
+        let mut robots = Robots::parse(&note.body, agent);
+        // They were offered when it was answered.
+        drop(robots.take_sitemaps());
+        let known = Some(Known::Rules(robots, None));
         Self { known, status: Some(note.status), ask_at: Some(later(now, left)), ..Self::default() }
     }
 
-    fn robots(&self) -> Option<&Robots> {
-        match &self.known {
-            Some(Known::Rules(robots)) => Some(robots),
-            _ => None,
-        }
+    fn has_rules(&self) -> bool {
+        matches!(self.known, Some(Known::Rules(..) | Known::Shelved(..)))
     }
 }
 
@@ -249,7 +290,7 @@ fn heard(answer: Answer, on_error: OnError) -> Heard {
         }
         Outcome::ConnectError => Heard::Trouble { known: Known::Refused(outcome, why), again: true },
         _ if on_error == OnError::Allow => {
-            Heard::Trouble { known: Known::Rules(Robots::allow_all()), again: false }
+            Heard::Trouble { known: Known::Rules(Robots::allow_all(), None), again: false }
         }
         _ => {
             let why = format!("{why}; `politeness.robots_on_5xx` says what follows");
@@ -310,7 +351,7 @@ mod tests {
         assert_eq!(judged(&origin, "/"), "allowed");
         assert_eq!(judged(&origin, "/x?y"), "skipped_robots|disallow: /x|https://h:8443/robots.txt:2");
         assert_eq!(origin.crawl_delay(), Some(Duration::from_secs(2)));
-        assert_eq!(origin.sitemaps(), ["/s.xml"]);
+        assert_eq!(origin.take_sitemaps(), ["/s.xml"]);
         assert_eq!(origin.needs_asking(start + 23 * HOUR), Ask::No);
         let expired = start + 24 * HOUR;
         assert_eq!(origin.needs_asking(expired), Ask::No, "not before they were of use to a page");
@@ -320,7 +361,7 @@ mod tests {
         origin.asked();
         assert!(origin.answered(expired, Answer::Absent { status: 404 }, &policy));
         assert_eq!(judged(&origin, "/x"), "allowed");
-        assert_eq!((origin.crawl_delay(), origin.sitemaps().len()), (None, 0));
+        assert_eq!((origin.crawl_delay(), origin.take_sitemaps().len()), (None, 0));
     }
 
     #[test]

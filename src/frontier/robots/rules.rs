@@ -12,12 +12,13 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use memchr::memmem;
+use serde::{Deserialize, Serialize};
 
 /// The bytes that may be looked at for one path. Five hundred rules with a `*` on a path of 16 KiB stay below.
 pub(super) const MAX_WORK: usize = 8 << 20;
 
 /// One rule that concerns us.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Rule {
     /// In normal form; `*` and a `$` at the end are special, every other one is escaped. Never empty.
     pattern: Box<str>,
@@ -106,6 +107,20 @@ impl Rules {
             start += same.len();
         }
         Self { rules, heads }
+    }
+
+    /// All of them, in no order that matters.
+    pub fn all(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// About how many bytes of memory they take, with what an allocation costs beside its bytes.
+    pub fn weight(&self) -> usize {
+        const BESIDE: usize = 16;
+        let rule = |rule: &Rule| rule.pattern.len() + rule.text.len() + 2 * BESIDE;
+        size_of_val(&*self.rules)
+            + self.heads.capacity() * size_of::<Head>()
+            + self.rules.iter().map(rule).sum::<usize>()
     }
 
     /// The rule that decides about a path in normal form, if there is one. `Err` if that takes more than
