@@ -45,6 +45,12 @@ impl Crawl {
         Self { _dir: Some(dir), ..Self::at(&root) }
     }
 
+    /// A job as its config says, but for where its data goes.
+    pub fn of(config: &str) -> Self {
+        let own = Self { config: table(config), ..Self::new() };
+        own.set("job.state_dir", "store").set("job.output_dir", "out")
+    }
+
     /// The same in a directory that the caller owns.
     pub fn at(root: &Path) -> Self {
         let config = "
