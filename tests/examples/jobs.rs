@@ -173,8 +173,8 @@ fn a_folder_of_local_files() {
     assert!(pages.len() >= 5 && pages.iter().all(|url| url.starts_with("file:///")), "{pages:?}");
     assert_eq!(rows(&crawl, "table").len(), pages.len());
     let packed = fs::read(crawl.path("out/latest/packed/part-00000.jsonl.zst")).expect("a part");
-    let text = zstd::decode_all(&packed[..]).expect("zstd");
-    assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), pages.len());
+    let text = String::from_utf8(zstd::decode_all(&packed[..]).expect("zstd")).expect("UTF-8");
+    assert_eq!(text.lines().count(), pages.len());
 }
 
 #[test]
