@@ -2,67 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::support::example_site::{EXAMPLES, ExampleSite, text_of};
 use crate::support::{Crawl, Dataset};
-
-const TRAWL: &str = env!("CARGO_BIN_EXE_trawl");
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-
-/// The site, killed when dropped.
-struct Site {
-    child: Child,
-    address: String,
-}
-
-impl Site {
-    fn start() -> Self {
-        let program = Path::new(TRAWL).with_file_name("examples").join("site");
-        assert!(program.exists(), "{} is not built: cargo build --example site", program.display());
-        let mut child = Command::new(program)
-            .args(["--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the site starts");
-        let mut address = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut address).expect("its address");
-        Self { child, address: address.trim().to_owned() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.address)
-    }
-
-    /// The example of this name, with this site in place of the one on port 8080.
-    fn job(&self, name: &str) -> Crawl {
-        Crawl::of(&text_of(name).replace("http://127.0.0.1:8080", &self.address))
-    }
-
-    /// Runs it to its end and gives what was published.
-    fn run(&self, name: &str) -> (Crawl, Dataset) {
-        let crawl = self.job(name);
-        crawl.run().expect(0);
-        let run = crawl.latest();
-        (crawl, run)
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn text_of(name: &str) -> String {
-    let text = fs::read_to_string(format!("{EXAMPLES}/{name}.toml")).expect("an example");
-    text.replace("\"../", concat!("\"", env!("CARGO_MANIFEST_DIR"), "/"))
-}
 
 /// The rows of a CSV file without quoted line breaks, below its head.
 fn rows(crawl: &Crawl, sink: &str) -> Vec<String> {
@@ -113,7 +58,7 @@ fn each_example_is_valid_and_has_a_test() {
 
 #[test]
 fn a_news_site() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (crawl, run) = site.run("news");
     assert_eq!((run.recorded().len(), run.ended("listed").len()), (12, 3));
     assert_eq!(
@@ -137,7 +82,7 @@ fn a_news_site() {
 
 #[test]
 fn a_product_listing() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (_, run) = site.run("products");
     let pages = ["/shop/", "/shop/?page=2", "/shop/?page=3"].map(|path| site.url(path));
     let products: Vec<&Value> = pages
@@ -153,7 +98,7 @@ fn a_product_listing() {
 
 #[test]
 fn a_json_api_page_by_page() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (_, run) = site.run("api");
     let pages = [1, 2, 3].map(|page| site.url(&format!("/api/items?page={page}")));
     assert_eq!(run.recorded(), pages.iter().map(String::as_str).collect());
@@ -179,7 +124,7 @@ fn a_folder_of_local_files() {
 
 #[test]
 fn many_at_once_and_their_lengths() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (crawl, _) = site.run("lengths");
     let expected: BTreeSet<String> = [1_000, 20_000, 300_000]
         .map(|size| format!("{},{size}", site.url(&format!("/length/{size}"))))
@@ -189,14 +134,14 @@ fn many_at_once_and_their_lengths() {
 
 #[test]
 fn so_many_at_a_time() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (_, run) = site.run("n-at-a-time");
     assert_eq!((run.recorded().len(), most_at_once(&run)), (9, 3));
 }
 
 #[test]
 fn pages_saved_to_a_folder() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (crawl, run) = site.run("save-pages");
     assert_eq!(run.recorded().len(), 12);
     let index = fs::read_to_string(crawl.path("out/latest/pages/index/part-00000.jsonl")).expect("the index");
@@ -211,7 +156,7 @@ fn pages_saved_to_a_folder() {
 
 #[test]
 fn bad_pages_among_good_ones() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (_, run) = site.run("some-are-bad");
     let expected = [
         ("/news/2026/1", "ok"),
@@ -229,7 +174,7 @@ fn bad_pages_among_good_ones() {
 
 #[test]
 fn slow_pages_are_given_up() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (_, run) = site.run("time-out");
     assert_eq!(run.ended("timeout"), BTreeSet::from([site.url("/slow/30000").as_str()]));
     assert_eq!(run.recorded().len(), 2);
@@ -237,7 +182,7 @@ fn slow_pages_are_given_up() {
 
 #[test]
 fn a_run_goes_on_where_the_last_one_ended() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let crawl = site.job("stop-and-continue");
     let mut all = BTreeSet::new();
     for _ in 0..3 {
@@ -252,7 +197,7 @@ fn a_run_goes_on_where_the_last_one_ended() {
 
 #[test]
 fn json_endpoints_in_one_table() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (crawl, _) = site.run("json-endpoints");
     let mut rows = rows(&crawl, "table");
     rows.sort();
@@ -263,7 +208,7 @@ fn json_endpoints_in_one_table() {
 
 #[test]
 fn one_at_a_time_or_all_at_once() {
-    let site = Site::start();
+    let site = ExampleSite::start();
     let (crawl, together) = site.run("one-or-all");
     assert!(most_at_once(&together) > 1, "together");
     crawl.trawl(&["run", "config.toml", "--set", "politeness.max_concurrency=1"]).expect(0);

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod crawl;
 pub mod dataset;
+pub mod example_site;
 pub mod machine;
 pub mod outputs;
 pub mod site;
@@ -14,6 +15,7 @@ pub mod web;
 pub use answer::{Answer, Gate};
 pub use crawl::{Crawl, Run, Running};
 pub use dataset::Dataset;
+pub use example_site::ExampleSite;
 pub use site::Site;
 pub use web::Web;
 
