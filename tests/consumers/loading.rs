@@ -12,8 +12,8 @@ use crate::support::{Crawl, ExampleSite};
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/loading.md");
 /// What `check` installs the packages of Python into.
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python");
-const MODULES: [&str; 3] = ["pandas", "polars", "duckdb"];
-const JOBS: [&str; 2] = ["products", "news"];
+const MODULES: [&str; 4] = ["pandas", "polars", "duckdb", "warcio"];
+const JOBS: [&str; 3] = ["products", "news", "save-pages"];
 
 /// A block of the page, and what is to come of it.
 struct Block {
@@ -62,8 +62,12 @@ fn run(block: &Block, dir: &Path) -> String {
         "python" => (PYTHON, "-c"),
         other => panic!("nothing runs `{other}`"),
     };
+    let mut path = Path::new(PYTHON).parent().expect("a folder").as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
     let output = Command::new(program)
         .args([flag, &block.code])
+        .env("PATH", path)
         .current_dir(dir)
         .env("COLUMNS", "100")
         .stdin(Stdio::null())
