@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{config, explain, extract, get, list, plan, run, schema, status, validate, verify};
+use super::{config, explain, extract, get, list, plan, run, schema, status, test, validate, verify};
 use crate::config::{ConfigErrors, Level, Loaded, load};
 
 /// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
@@ -32,6 +32,8 @@ pub enum Command {
     Explain(explain::Args),
     /// Extract one page by the rules of the config, and say what each field came to
     Extract(extract::Args),
+    /// Hold the rules against the pages of `[[tests]]`, without any network; --record adds one
+    Test(test::Args),
     /// Print the latest record of a URL
     Get(get::Args),
     /// List every URL that the job has a record of

@@ -13,6 +13,7 @@ mod run;
 mod schema;
 mod status;
 mod table;
+mod test;
 mod validate;
 mod verify;
 
@@ -44,6 +45,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(args) => status::run(&args, &global, &report),
         Command::Explain(args) => explain::run(&args, &global, &report),
         Command::Extract(args) => extract::run(&args, &global, &report),
+        Command::Test(args) => test::run(&args, &global, &report),
         Command::List(args) => list::run(&args, &global, &report),
         Command::Verify(args) => verify::run(&args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),

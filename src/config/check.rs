@@ -10,6 +10,7 @@ use http::HeaderValue;
 
 use super::problem::Problem;
 use super::shape::listed;
+use super::tests_table;
 use super::text::{Texts, shown};
 use super::walk::{Places, join};
 use super::{Config, Host};
@@ -91,7 +92,7 @@ fn scope(config: &Config, wrongs: &mut Vec<Wrong>) {
     wrongs.extend(found.into_iter().map(named));
 }
 
-/// Rules with selectors, paths and regexes that do not compile, or that ask for what cannot be.
+/// Rules with selectors, paths and regexes that do not compile, or that ask for what cannot be; and their tests.
 fn extract(config: &Config, wrongs: &mut Vec<Wrong>) {
     unique("extract", config.extract.iter().map(|rule| rule.id.as_str()), wrongs);
     for (index, rule) in config.extract.iter().enumerate() {
@@ -104,7 +105,8 @@ fn extract(config: &Config, wrongs: &mut Vec<Wrong>) {
             wrongs.push(wrong.hint(format!("the sources are {}", listed(ids))));
         }
     }
-    for (key, what, hint) in Rules::compile(&config.extract, &|_| String::new()).1 {
+    let compiled = Rules::compile(&config.extract, &|_| String::new()).1;
+    for (key, what, hint) in compiled.into_iter().chain(tests_table::wrongs(config)) {
         let wrong = Wrong::new(key, On::Value, what);
         wrongs.push(match hint {
             Some(hint) => wrong.hint(hint),

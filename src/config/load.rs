@@ -187,7 +187,7 @@ mod tests {
         check(
             "polite = 1",
             "3:1: unknown key `polite` | the keys here are `config_version`, `job`, `http`, \
-            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `extract`, `sinks`",
+            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `extract`, `sinks`, `tests`",
         );
         check(
             "max_concurrency = 1",

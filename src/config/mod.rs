@@ -15,6 +15,7 @@ mod sets;
 mod shape;
 mod suggest;
 mod surroundings;
+mod tests_table;
 mod text;
 mod walk;
 
@@ -25,6 +26,7 @@ pub use read::DEFAULT_PATH;
 pub use reference::reference;
 pub use seeds::Seeds;
 pub use surroundings::{Finding, Survey, Weight, survey};
+pub use tests_table::{Ends, Links as ExpectedLinks, Test};
 pub use text::{Place, shown_whole as shown};
 
 use std::collections::BTreeMap;
@@ -88,6 +90,9 @@ pub struct Config {
     /// Further outputs beside `records` and `outcomes`.
     #[serde(default)]
     pub sinks: Vec<sink::Settings>,
+    /// Pages that were kept, and what the rules are to find in them: `trawl test`.
+    #[serde(default)]
+    pub tests: Vec<Test>,
 }
 
 /// The JSON Schema (draft 2020-12) of a config file.

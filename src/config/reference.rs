@@ -125,6 +125,7 @@ fn kind(root: &Json, schema: &Json) -> String {
             ("number", _) => "number, 0 or more".to_owned(),
             ("boolean", _) => "`true` or `false`".to_owned(),
             (_, Some("any-value")) => "any value but a table".to_owned(),
+            (_, Some("any-json")) => "any value but a date".to_owned(),
             ("array", _) => format!("list of {}", kind(root, &one["items"])),
             ("object", _) => format!("table of {}", kind(root, &one["additionalProperties"])),
             (other, _) => other.to_owned(),

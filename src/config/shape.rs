@@ -80,6 +80,9 @@ pub fn expected(root: &Json, schema: &Json) -> String {
             ("number", _) => "a number of 0 or more".to_owned(),
             ("boolean", _) => "`true` or `false`".to_owned(),
             (_, Some("any-value")) => "a text, a number, `true`, `false`, or a list of them".to_owned(),
+            (_, Some("any-json")) => {
+                "a text, a number, `true`, `false`, or lists and tables of them".to_owned()
+            }
             ("array", _) => format!("a list, each of it {}", expected(root, &schema["items"])),
             _ => match schema["required"].as_array().map(Vec::as_slice) {
                 Some([Json::String(only)]) => format!("`{{ {only} = \"...\" }}`"),

@@ -91,6 +91,7 @@ impl<'a> Walk<'a> {
                 None => self.wrong_type(schema, name, value),
             },
             Shape::One(one) if one["format"] == "any-value" && is_plain(value.get_ref()) => Verdict::Keep,
+            Shape::One(one) if one["format"] == "any-json" && is_json(value.get_ref()) => Verdict::Keep,
             Shape::One(one) => match (type_of(one), value.get_mut()) {
                 ("object", DeValue::Table(table)) => self.table(one, name, table, &span),
                 ("array", DeValue::Array(list)) => self.list(one, name, list, &span),
@@ -261,6 +262,7 @@ fn rewritten(schema: &Json, value: &DeValue<'_>) -> Option<String> {
         (_, Some("duration-units"), DeValue::Integer(number)) => Some(format!("\"{number}s\"")),
         ("integer", _, DeValue::String(text)) => Some(text.parse::<u64>().ok()?.to_string()),
         ("boolean", _, DeValue::String(text)) => Some(text.parse::<bool>().ok()?.to_string()),
+        (_, Some("any-json"), DeValue::Datetime(moment)) => Some(format!("\"{moment}\"")),
         ("string", None, DeValue::Integer(number)) => Some(format!("\"{number}\"")),
         ("array", _, DeValue::String(text)) => Some(format!("[\"{}\"]", shown(text))),
         _ => None,
@@ -279,6 +281,15 @@ fn is_plain(value: &DeValue<'_>) -> bool {
         DeValue::Float(number) => number.as_str().parse::<f64>().is_ok_and(f64::is_finite),
         DeValue::Array(list) => list.iter().all(|value| is_plain(value.get_ref())),
         DeValue::Datetime(_) | DeValue::Table(_) => false,
+    }
+}
+
+/// The same, tables among it.
+fn is_json(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(table) => table.iter().all(|(_, value)| is_json(value.get_ref())),
+        DeValue::Array(list) => list.iter().all(|value| is_json(value.get_ref())),
+        value => is_plain(value),
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::commit::{Closed, CommitError, Committer, Disks, Done};
 pub use self::follow::{Guide, anchor};
 pub use self::parsers::Parsers;
 pub use self::plan::{Circumstances, Plan, PlanError, RobotsSettings, Working, scope, sinks};
-pub use self::preview::{Preview, PreviewError, Previewer};
+pub use self::preview::{PageReader, Preview, PreviewError, Previewer};
 pub use self::sinks::SinkThread;
 pub use self::stop::{Reason, Stop};
 pub use self::survey::{HostSurvey, Survey, Surveying, survey};

@@ -1,11 +1,12 @@
-//! One page, fetched and read by itself for somebody who writes a rule: robots.txt, redirects and delays as in a run,
-//! but no frontier, no state and no output. Retries nothing.
+//! One page, fetched or kept, and read by itself for somebody who writes a rule: robots.txt, redirects and delays as in
+//! a run, but no frontier, no state and no output. Retries nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use url::{Position, Url};
 
 use super::answers::{Verdict, judge};
@@ -17,7 +18,9 @@ use super::visit::without_page;
 use crate::config::Config;
 use crate::fetch::{self, FetchError, Fetcher};
 use crate::frontier::{Answer, OriginRobots, Robots, RobotsJudged, RobotsPolicy};
-use crate::model::{Ending, FILE_HOST, Failure, Fetched, Normalize, Outcome, Request, Role, Stage, Visit};
+use crate::model::{
+    Ending, FILE_HOST, Failure, Fetched, Normalize, Outcome, Parsed, Request, Role, Stage, Visit,
+};
 use crate::parse::{Rules, Trace};
 
 /// How a page came out.
@@ -25,21 +28,29 @@ use crate::parse::{Rules, Trace};
 pub struct Preview {
     /// As a run would settle it.
     pub visit: Visit,
-    /// Id of the rule that is for it; none if it was not read or no rule is.
-    pub rule: Option<String>,
+    /// What was read of it, also where its rule gives it no record; none if it was not read.
+    pub parsed: Option<Parsed>,
+    /// Its unpacked body; empty if it was not read.
+    pub body: Bytes,
     /// What each field came to.
     pub traces: Vec<Trace>,
-    /// What was odd.
-    pub warnings: Vec<String>,
+}
+
+/// Reads single pages on a thread of its own, as a run does.
+#[derive(Debug)]
+pub struct PageReader {
+    parsers: Parsers,
+    normalize: Normalize,
+    rules: Arc<Rules>,
+    max_body: u64,
 }
 
 /// Fetches single pages.
 pub struct Previewer<'a> {
     config: &'a Config,
     fetcher: Fetcher,
-    parsers: Parsers,
+    reader: PageReader,
     normalize: Normalize,
-    rules: Arc<Rules>,
     robots: RobotsSettings,
     /// Whether robots.txt is asked for.
     obeys: bool,
@@ -68,9 +79,8 @@ impl<'a> Previewer<'a> {
         Ok(Self {
             config,
             fetcher: fetcher(config)?,
-            parsers: Parsers::start(1)?,
+            reader: PageReader::start(config, rules)?,
             normalize: config.scope.normalize.build(),
-            rules: Arc::new(rules),
             robots: robots_settings(config),
             obeys: config.politeness.obey_robots && !ignore_robots,
             origins: HashMap::new(),
@@ -91,33 +101,13 @@ impl<'a> Previewer<'a> {
                 Err(failure) => return Preview::of(Visit::refused(request, failure.into())),
             };
             match judge(&request, &fetched, max_redirects, &self.normalize) {
-                Verdict::Page => return self.read(request, fetched).await,
+                Verdict::Page => return self.reader.read(request, fetched).await,
                 Verdict::End(ending) => return Preview::of(without_page(request, fetched, ending)),
                 Verdict::Redirect(Ok(target)) => request = request.redirected_to(&target),
                 Verdict::Redirect(Err((raw, error))) => {
                     let ending = Ending::because(Outcome::Redirected, format!("to `{raw}`: {error}"));
                     return Preview::of(without_page(request, fetched, ending));
                 }
-            }
-        }
-    }
-
-    async fn read(&self, request: Request, fetched: Fetched) -> Preview {
-        let (again, rules, normalize) = (request.clone(), Arc::clone(&self.rules), self.normalize.clone());
-        let max_body = self.config.http.max_body.0;
-        let read = self.parsers.run(move || {
-            Reader { max_body, normalize: &normalize, rules: &rules, is_traced: true }.read(request, fetched)
-        });
-        match read.await {
-            Ok((visit, traces)) => {
-                let parsed = visit.parsed.as_ref();
-                let rule = parsed.and_then(|parsed| Some(parsed.extracted.as_ref()?.rule.clone()));
-                let warnings = parsed.map_or(Vec::new(), |parsed| parsed.warnings.clone());
-                Preview { visit: end(visit), rule, traces, warnings }
-            }
-            Err(panicked) => {
-                let failure = Failure::new(Stage::Read, Outcome::Internal, format!("panic: {}", panicked.0));
-                Preview::of(Visit::refused(again, failure.into()))
             }
         }
     }
@@ -184,8 +174,45 @@ impl<'a> Previewer<'a> {
     }
 }
 
+impl PageReader {
+    /// Starts the thread, for a job with these rules.
+    pub fn start(config: &Config, rules: Rules) -> Result<Self, PreviewError> {
+        Ok(Self {
+            parsers: Parsers::start(1)?,
+            normalize: config.scope.normalize.build(),
+            rules: Arc::new(rules),
+            max_body: config.http.max_body.0,
+        })
+    }
+
+    /// Reads a page.
+    pub async fn read(&self, request: Request, fetched: Fetched) -> Preview {
+        let (again, rules, normalize) = (request.clone(), Arc::clone(&self.rules), self.normalize.clone());
+        let max_body = self.max_body;
+        let read = self.parsers.run(move || {
+            Reader { max_body, normalize: &normalize, rules: &rules, is_traced: true }.read(request, fetched)
+        });
+        match read.await {
+            Ok((visit, traces)) => {
+                let parsed = visit.parsed.clone();
+                let body = visit.body.as_ref().map_or_else(Bytes::new, |body| body.bytes.clone());
+                Preview { visit: end(visit), parsed, body, traces }
+            }
+            Err(panicked) => {
+                let failure = Failure::new(Stage::Read, Outcome::Internal, format!("panic: {}", panicked.0));
+                Preview::of(Visit::refused(again, failure.into()))
+            }
+        }
+    }
+}
+
 impl Preview {
     fn of(visit: Visit) -> Self {
-        Self { visit, rule: None, traces: Vec::new(), warnings: Vec::new() }
+        Self { visit, parsed: None, body: Bytes::new(), traces: Vec::new() }
+    }
+
+    /// Id of the rule that is for it; none if it was not read or no rule is.
+    pub fn rule(&self) -> Option<&str> {
+        Some(&self.parsed.as_ref()?.extracted.as_ref()?.rule)
     }
 }

@@ -80,6 +80,22 @@ pub fn extract(
     places: &dyn Fn(&str) -> String,
     ask: &Ask<'_>,
 ) -> Result<Extraction, ExtractError> {
+    let preview = preview(config, places, ask)?;
+    let rule = preview.rule().map(str::to_owned);
+    let Preview { visit, parsed, traces, .. } = preview;
+    let warnings = parsed.map_or_else(Vec::new, |parsed| parsed.warnings);
+    let origin =
+        Origin { job: config.job.name.clone(), run_id: "preview".to_owned(), links: config.records.links };
+    let record = Record::from_visit(&origin, &visit).and_then(|record| serde_json::to_value(record).ok());
+    Ok(Extraction { url: visit.request.url, record, ending: visit.ending, rule, traces, warnings })
+}
+
+/// Fetches and reads a page.
+pub fn preview(
+    config: &Config,
+    places: &dyn Fn(&str) -> String,
+    ask: &Ask<'_>,
+) -> Result<Preview, ExtractError> {
     let normalize = config.scope.normalize.build();
     let target = ask.target.to_owned();
     let url = meant(ask.target, &normalize).map_err(|error| ExtractError::Target { target, error })?;
@@ -92,11 +108,7 @@ pub fn extract(
     }
     let runtime = Builder::new_current_thread().enable_all().build().map_err(PreviewError::from)?;
     let mut previewer = Previewer::new(config, rules, ask.ignore_robots)?;
-    let Preview { visit, rule, traces, warnings } = runtime.block_on(previewer.page(request));
-    let origin =
-        Origin { job: config.job.name.clone(), run_id: "preview".to_owned(), links: config.records.links };
-    let record = Record::from_visit(&origin, &visit).and_then(|record| serde_json::to_value(record).ok());
-    Ok(Extraction { url: visit.request.url, record, ending: visit.ending, rule, traces, warnings })
+    Ok(runtime.block_on(previewer.page(request)))
 }
 
 impl Extraction {
@@ -108,7 +120,7 @@ impl Extraction {
 
 /// The request that a source would make for a URL. Unless one is named, a file belongs to the source that lists it, and
 /// anything else to the first.
-fn request(config: &Config, url: &str, source: Option<&str>) -> Result<Request, ExtractError> {
+pub fn request(config: &Config, url: &str, source: Option<&str>) -> Result<Request, ExtractError> {
     let ids = || config.sources.iter().map(source::Settings::id);
     if let Some(id) = source.filter(|id| !ids().any(|known| known == *id)) {
         return Err(ExtractError::Unknown { what: "source", id: id.to_owned(), known: listed(ids()) });

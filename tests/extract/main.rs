@@ -14,6 +14,7 @@
 )]
 
 mod command;
+mod proving;
 mod records;
 #[path = "../support/mod.rs"]
 mod support;

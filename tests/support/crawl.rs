@@ -127,6 +127,12 @@ impl Crawl {
         self.entry("extract", table)
     }
 
+    /// Adds a `[[tests]]` table.
+    #[must_use]
+    pub fn test(self, table: &str) -> Self {
+        self.entry("tests", table)
+    }
+
     fn entry(mut self, array: &str, table: &str) -> Self {
         let entries = self.config.entry(array).or_insert_with(|| Value::Array(Vec::new()));
         entries.as_array_mut().expect("an array").push(Value::Table(self::table(table)));
@@ -148,8 +154,15 @@ impl Crawl {
 
     /// Where a line of the config stands that begins so: `config.toml:12:`.
     pub fn place(&self, line: &str) -> String {
+        self.nth_place(line, 0)
+    }
+
+    /// The same for a later one of such lines, counted from 0.
+    pub fn nth_place(&self, line: &str, number: usize) -> String {
         let config = self.config_text();
-        let at = config.lines().position(|candidate| candidate.trim_start().starts_with(line));
+        let lines = config.lines().enumerate();
+        let at = lines.filter(|(_, candidate)| candidate.trim_start().starts_with(line)).nth(number);
+        let at = at.map(|(at, _)| at);
         format!("config.toml:{}:", at.unwrap_or_else(|| panic!("no line `{line}` in\n{config}")) + 1)
     }
 
@@ -206,6 +219,11 @@ impl Crawl {
     /// `trawl` with other arguments, in the job's directory, where `config.toml` is found by itself.
     pub fn trawl(&self, args: &[&str]) -> Run {
         self.start(args).wait()
+    }
+
+    /// The same, but with the config as it stands in the directory.
+    pub fn as_it_stands(&self, args: &[&str]) -> Run {
+        Running::start(&self.root, args, &self.env, &self.stdin).wait()
     }
 
     /// `trawl run config.toml`, not waited for.
