@@ -86,6 +86,7 @@ pub fn tame_json(json: &str) -> String {
     for character in json.chars() {
         match character {
             '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}'

@@ -25,6 +25,9 @@ pub struct Job {
     #[serde(default)]
     #[schemars(extend("format" = "path", "default" = "data/out/<name>"))]
     pub output_dir: PathBuf,
+    /// Whether each run has a `report.html`.
+    #[serde(default = "yes")]
+    pub report: bool,
 }
 
 /// The `[limits]` table.
@@ -51,6 +54,10 @@ pub struct Limits {
     pub memory: Size,
     /// How long a run that is told to stop lets its requests finish.
     pub drain: Time,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Default for Limits {

@@ -148,7 +148,11 @@ fn printable(character: char) -> String {
     let mut text = String::new();
     match character {
         '\t' => text.push(' '),
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+        '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' => {
             let _ = write!(text, "{}", character.escape_unicode());
         }
         _ if character.is_control() => text.extend(character.escape_default()),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::latency::Latencies;
 use crate::model::Outcome;
 use crate::store::Settle;
 
@@ -31,6 +32,9 @@ pub struct Tally {
     pub hosts: BTreeMap<String, Host>,
     /// Time spent, by stage.
     pub stages: Stages,
+    /// How long fetches took, one by one.
+    #[serde(skip)]
+    pub latencies: Latencies,
 }
 
 /// One host's share.
@@ -84,6 +88,7 @@ impl Tally {
         self.bytes += settle.bytes;
         if let Some(ms) = settle.duration_ms {
             self.stages.fetch_ms.add(ms);
+            self.latencies.count(ms);
         }
         if settle.parse_us > 0 {
             self.stages.parse_us.add(settle.parse_us);

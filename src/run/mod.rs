@@ -19,6 +19,7 @@ mod progress;
 mod proving;
 mod publish;
 mod refusals;
+mod report;
 mod seal;
 mod signals;
 mod start;

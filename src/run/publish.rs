@@ -4,7 +4,7 @@
 //! `Finish` frame, so nothing is crawled again, and what was done is done once more without harm.
 //!
 //! ```text
-//! finish sinks ─► summary, hosts, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
+//! finish sinks ─► summary, hosts, report, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
 //! ```
 
 use std::fs::File;
@@ -21,6 +21,7 @@ use super::exit::Exit;
 use super::hosts::{self, HOSTS};
 use super::log::RUN_LOG;
 use super::manifest::{Entry, FORMAT_VERSION, MANIFEST, Manifest, SUCCESS, Totals};
+use super::report::{self, REPORT};
 use super::start::Session;
 use super::status::STATUS;
 use super::summary::Summary;
@@ -85,6 +86,13 @@ impl Publication<'_> {
         let text = serde_json::to_string_pretty(summary).unwrap_or_default() + "\n";
         replace_file(&dir.join("summary.json"), text.as_bytes())?;
         replace_file(&dir.join(HOSTS), &hosts::csv(self.tally))?;
+        if self.job.config.job.report {
+            report::write(&dir, summary, &self.job.config.extract)?;
+            artifacts.push(Artifact { path: REPORT.into(), records: 1 });
+        } else {
+            // A publication that died may have had one.
+            directory::remove(&dir.join(REPORT))?;
+        }
         replace_file(&dir.join("config.toml"), self.job.config_text.as_bytes())?;
         let log = dir.join(RUN_LOG);
         self.job.log.close().map_err(|error| RunError::Io { action: "sync", path: log.clone(), error })?;

@@ -8,13 +8,14 @@ use std::path::{Component, Path, PathBuf};
 const LONGEST_NAME: usize = 64;
 
 /// Names in the run directory that are not for a sink of the config.
-const TAKEN: [&str; 9] = [
+const TAKEN: [&str; 10] = [
     "records",
     "outcomes",
     "manifest.json",
     "summary.json",
     "status.json",
     "hosts.csv",
+    "report.html",
     "config.toml",
     "run.log.jsonl",
     "_SUCCESS",
