@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -85,7 +86,7 @@ struct OutcomeSight<'a> {
     time: Option<Cow<'a, str>>,
 }
 
-/// What is read of a record. Its links, which are most of it, are passed over.
+/// What is read of a record that is shown.
 #[derive(Deserialize)]
 struct RecordSight<'a> {
     #[serde(borrow)]
@@ -112,12 +113,15 @@ pub fn gather(
     let outcomes: BTreeMap<&str, Outcome> = Outcome::ALL.iter().map(|one| (one.name(), *one)).collect();
     lines(&dir.join("outcomes"), |line| findings.outcome(line, started, &outcomes))?;
     let (mut number, has_fields) = (0_u64, !findings.coverage.is_empty());
-    let every = (records / SAMPLES).max(1);
+    let (every, finder) = ((records / SAMPLES).max(1), Fields::default());
     lines(&dir.join("records"), |line| {
         let is_sample = number.is_multiple_of(every) && number / every < SAMPLES;
         number += 1;
-        if is_sample || has_fields {
-            findings.record(line, is_sample);
+        if is_sample {
+            findings.sample(line);
+        }
+        if has_fields && let Some((fields, rule)) = finder.of(line) {
+            findings.cover(rule.as_deref(), &fields);
         }
     })?;
     Ok(findings)
@@ -146,22 +150,45 @@ impl Findings {
         }
     }
 
-    fn record(&mut self, line: &[u8], is_sample: bool) {
+    fn cover(&mut self, rule: Option<&str>, fields: &Map<String, Value>) {
+        let Some(coverage) = rule.and_then(|rule| self.coverage.get_mut(rule)) else { return };
+        coverage.records += 1;
+        for (name, count) in &mut coverage.fields {
+            *count += u64::from(fields.get(name).is_some_and(is_something));
+        }
+    }
+
+    fn sample(&mut self, line: &[u8]) {
         let Ok(sight) = serde_json::from_slice::<RecordSight<'_>>(line) else { return };
-        if let Some(coverage) = sight.extract_rule.as_deref().and_then(|rule| self.coverage.get_mut(rule)) {
-            coverage.records += 1;
-            for (name, count) in &mut coverage.fields {
-                *count += u64::from(sight.fields.get(name).is_some_and(is_something));
-            }
-        }
-        if is_sample {
-            self.samples.push(Sample {
-                url: sight.url.into_owned(),
-                title: sight.title.map(Cow::into_owned),
-                rule: sight.extract_rule.map(Cow::into_owned),
-                fields: sight.fields,
-            });
-        }
+        self.samples.push(Sample {
+            url: sight.url.into_owned(),
+            title: sight.title.map(Cow::into_owned),
+            rule: sight.extract_rule.map(Cow::into_owned),
+            fields: sight.fields,
+        });
+    }
+}
+
+/// Finds the fields of a record and its rule, without reading what stands before them: the links are most of a record.
+struct Fields<'f> {
+    fields: Finder<'f>,
+}
+
+impl Default for Fields<'_> {
+    fn default() -> Self {
+        // A quote within a text is escaped, and no key before this one holds an object with such a key.
+        Self { fields: Finder::new(",\"fields\":") }
+    }
+}
+
+impl Fields<'_> {
+    fn of(&self, line: &[u8]) -> Option<(Map<String, Value>, Option<String>)> {
+        let fields = line.get(self.fields.find(line)? + self.fields.needle().len()..)?;
+        let mut values = serde_json::Deserializer::from_slice(fields).into_iter::<Value>();
+        let Value::Object(found) = values.next()?.ok()? else { return None };
+        let rest = fields.get(values.byte_offset()..)?.strip_prefix(b",\"extract_rule\":")?;
+        let rule = serde_json::Deserializer::from_slice(rest).into_iter::<Option<String>>().next()?.ok()?;
+        Some((found, rule))
     }
 }
 
@@ -191,4 +218,42 @@ fn lines(dir: &Path, mut each: impl FnMut(&[u8])) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Record;
+
+    /// A record with these links, fields and rule, written as records are.
+    fn line(link: &str, title: &str, fields: &Value, rule: Option<&str>) -> Vec<u8> {
+        let record = json!({
+            "schema_version": 1, "record_id": "", "run_id": "r", "job": "j", "source_id": "s", "url": "u", "url_key": "k",
+            "url_requested": "u", "url_canonical": null, "redirects": [link], "host": "h", "registered_domain": null,
+            "depth": 0, "discovered_from": null, "fetch_time": "", "fetch_status": 200, "fetch_duration_ms": 1,
+            "fetch_attempts": 1, "fetch_bytes": 1, "fetch_ip": null, "fetch_protocol": "h2", "http_etag": title,
+            "http_last_modified": null, "content_mime_type": null, "content_mime_detected": null,
+            "content_charset": null, "content_charset_source": null, "content_languages": [], "content_length": 1,
+            "content_truncated": false, "content_digest": "", "title": title, "description": link, "text": null,
+            "links": [{ "url": link, "rel": title }], "fields": fields, "extract_rule": rule, "extract_warnings": [],
+            "sitemap": null,
+        });
+        let text = record.to_string();
+        let record: Record<'_> = serde_json::from_str(&text).expect("a record");
+        serde_json::to_vec(&record).expect("a line")
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_found_whatever_stands_before_and_in_them(
+            link in "\\PC{0,9}|,\"fields\":\\{\\}", title in "[,\"fields:{}\\\\]{0,20}", value in "[,\"extract_rule:{}\\\\]{0,20}", rule in proptest::option::of("[a-z\"]{1,3}")
+        ) {
+            let fields = json!({ "a": value, "b": { "x": 1, "fields": { "extract_rule": "y" } }, "c": [] });
+            let found = Fields::default().of(&line(&link, &title, &fields, rule.as_deref()));
+            prop_assert_eq!(found, Some((fields.as_object().expect("an object").clone(), rule)));
+        }
+    }
 }
