@@ -198,7 +198,7 @@ fn date(text: &str) -> Option<String> {
 
 /// The moment that a text names, in UTC with milliseconds, as all times of a record. Without a zone it is UTC, and
 /// without a time the beginning of its day.
-fn moment(text: &str) -> Option<String> {
+pub fn moment(text: &str) -> Option<String> {
     let moment = lastmod_moment(text)?;
     let starts_with_year = text.get(..4).is_some_and(|year| year.bytes().all(|b| b.is_ascii_digit()));
     (is_day(text) || !starts_with_year).then(|| format!("{moment:.3}"))
