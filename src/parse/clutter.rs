@@ -156,14 +156,19 @@ pub fn clutter(element: &Element, is_within_main: bool, holds_title: bool) -> Cl
     if matches!(name, "html" | "body" | "main") {
         return Clutter::None;
     }
+    let is_declared = matches!(name, "nav" | "aside" | "footer" | "menu" | "dialog" | "search")
+        || name == "header" && !is_within_main;
+    if is_declared {
+        return Clutter::Declared;
+    }
+    // Most elements say nothing of themselves.
+    if element.attrs().next().is_none() {
+        return Clutter::None;
+    }
     let is_hidden = element.attr("hidden").is_some_and(|how| how != "until-found")
         || element.attr("aria-hidden") == Some("true")
         || element.attr("style").is_some_and(hides);
-    let role = element.attr("role").unwrap_or_default().trim_ascii();
-    let is_declared = matches!(name, "nav" | "aside" | "footer" | "menu" | "dialog" | "search")
-        || name == "header" && !is_within_main
-        || ROLES.contains(&role);
-    if is_hidden || is_declared {
+    if is_hidden || ROLES.contains(&element.attr("role").unwrap_or_default().trim_ascii()) {
         return Clutter::Declared;
     }
     let mut names = element.classes().take(MAX_CLASSES).chain(element.attr("id"));

@@ -28,14 +28,18 @@ const LINK_SHARE: u32 = 60;
 
 /// The main text of a page, not yet cut to its bound; none if there is nothing to read.
 pub fn main_text(flat: &Flat<'_>) -> Option<String> {
-    let mut found = Reading::of(flat, Clutter::None);
+    let kinds = kinds(flat);
+    let mut found = Reading::of(flat, &kinds, Clutter::None);
     let mut text = found.text();
     // What speaks against an element may err, so where little is left it must not hide several times as much.
     for tolerated in [Clutter::Named, Clutter::Declared] {
         if signs(&text) >= MIN_TEXT {
             break;
         }
-        let other = Reading::of(flat, tolerated);
+        if !kinds.contains(&tolerated) {
+            continue;
+        }
+        let other = Reading::of(flat, &kinds, tolerated);
         if other.prose() > MISSED * found.prose() {
             (text, found) = (other.text(), other);
         }
@@ -89,32 +93,13 @@ struct Reading<'f, 'a> {
 
 impl<'f, 'a> Reading<'f, 'a> {
     /// Weighs all nodes; clutter of this kind and less counts.
-    fn of(flat: &'f Flat<'a>, tolerated: Clutter) -> Self {
+    fn of(flat: &'f Flat<'a>, kinds: &[Clutter], tolerated: Clutter) -> Self {
         let mut reading = Self { flat, weights: vec![Weight::default(); flat.len()] };
-        reading.cut(tolerated);
+        for (at, kind) in kinds.iter().enumerate() {
+            reading.weights[at].is_cut = reading.weights[flat.parent(at)].is_cut || *kind > tolerated;
+        }
         reading.weigh();
         reading
-    }
-
-    fn cut(&mut self, tolerated: Clutter) {
-        let flat = self.flat;
-        let is_title = |at: usize| matches!(flat.name(at), "h1" | "main");
-        let mut titles = Vec::with_capacity(flat.len() + 1);
-        let mut count = 0usize;
-        for at in 0..flat.len() {
-            titles.push(count);
-            count += usize::from(is_title(at));
-        }
-        titles.push(count);
-        let mut is_main = vec![false; flat.len()];
-        for at in 0..flat.len() {
-            let parent = flat.parent(at);
-            is_main[at] = is_main[parent] || matches!(flat.name(at), "article" | "main");
-            let Some(element) = flat.element(at) else { continue };
-            let holds_title = titles[flat.end(at)] > titles[at];
-            let found = clutter(element.value(), is_main[parent], holds_title);
-            self.weights[at].is_cut = self.weights[parent].is_cut || found > tolerated || is_mark(flat, at);
-        }
     }
 
     /// Sums up what texts weigh, from the last node to the first, so that each is whole before it is added.
@@ -258,6 +243,28 @@ impl<'f, 'a> Reading<'f, 'a> {
             && signs > 0
             && u64::from(links) * 100 >= u64::from(signs) * u64::from(LINK_SHARE)
     }
+}
+
+/// What kind of clutter each node is.
+fn kinds(flat: &Flat<'_>) -> Vec<Clutter> {
+    // How many titles and main parts stand before each place.
+    let mut titles = vec![0usize];
+    for at in 0..flat.len() {
+        titles.push(titles[at] + usize::from(matches!(flat.name(at), "h1" | "main")));
+    }
+    let mut is_main = vec![false; flat.len()];
+    let mut kinds = Vec::with_capacity(flat.len());
+    for at in 0..flat.len() {
+        let is_within_main = is_main[flat.parent(at)];
+        is_main[at] = is_within_main || matches!(flat.name(at), "article" | "main");
+        let holds_title = titles[flat.end(at)] > titles[at];
+        kinds.push(match flat.element(at) {
+            Some(_) if is_mark(flat, at) => Clutter::Mute,
+            Some(element) => clutter(element.value(), is_within_main, holds_title),
+            None => Clutter::None,
+        });
+    }
+    kinds
 }
 
 /// Whether an element is a mark beside a text: `¶`, or `[1]` that leads to a note.

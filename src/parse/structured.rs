@@ -148,7 +148,7 @@ impl Reading<'_, '_> {
                 continue;
             };
             let [width, height] = ["width", "height"].map(|name| element.attr(name).and_then(pixels));
-            images.push(Image { url: url.into(), alt, width, height });
+            images.push(Image { url: words::address(url), alt, width, height });
         }
         self.left_out(left_out, "images");
         images
