@@ -108,7 +108,7 @@ pub struct Record<'a> {
     pub description: Option<Cow<'a, str>>,
     /// Main text, a block on each line; null unless the extraction rule has `main_text`.
     pub text: Option<Cow<'a, str>>,
-    /// Words of the main text; where a script has no spaces each character counts.
+    /// Words of the main text; of Chinese and Japanese each character counts.
     pub word_count: Option<u64>,
     /// Links of the page in document order; null if `records.links` is off.
     pub links: Option<Cow<'a, [Link]>>,

@@ -43,6 +43,8 @@ fn tag(lang: Lang) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -64,6 +66,13 @@ mod tests {
         check("", None);
         check("Port closed", None);
         check(&"1234 ".repeat(100), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_a_language_or_none(text in "\\PC{60,200}|\\p{L}{60,200}|[\u{3041}-\u{30FF}\u{4E00}-\u{4E20}a ]{60,90}") {
+            prop_assert!(language(&text).is_none_or(|tag| tag.len() == 2));
+        }
     }
 
     #[test]

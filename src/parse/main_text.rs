@@ -47,7 +47,7 @@ pub fn main_text(flat: &Flat<'_>) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// How many words a text has: what has letters or digits between white space; of scripts without spaces each
+/// How many words a text has: what has letters or digits between white space; of Chinese and Japanese each
 /// character.
 pub fn words(text: &str) -> u64 {
     let (mut words, mut is_within) = (0, false);

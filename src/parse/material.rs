@@ -68,9 +68,9 @@ impl Sources {
         let mut scripts = Vec::new();
         let wants_scripts = rule.needs_json_ld() || rule.structured_data && body.kind == Kind::Html;
         if let Some(root) = dom.as_ref().and_then(Dom::root).filter(|_| wants_scripts) {
-            let mut broken = 0;
+            let (mut broken, mut left) = (0, json::MAX_VALUES);
             for script in root.json_ld() {
-                match json::read(&script) {
+                match json::read_one(&script, &mut left) {
                     Ok(script) => scripts.push(script),
                     Err(why) if broken < MAX_BROKEN => {
                         broken += 1;
