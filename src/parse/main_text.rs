@@ -150,14 +150,28 @@ impl<'f, 'a> Reading<'f, 'a> {
             Some(at) => (at, self.weights[at].prose * PART_SHARE),
             None => (0, whole * MAIN_SHARE),
         };
-        while let Some(inner) = self.flat.children(at).find(|child| {
-            let prose = self.weights[*child].prose;
-            // A block of text is never all of it where it has a heading beside it.
-            prose > 0 && prose * 100 >= least && !is_text_block(self.flat.name(*child))
-        }) {
+        // Where the title stands, there the main part begins.
+        while !self.has_title(at)
+            && let Some(inner) = self.part(at, least)
+        {
             at = inner;
         }
         at
+    }
+
+    /// Whether a title stands directly in an element that is not the page.
+    fn has_title(&self, at: usize) -> bool {
+        let is_title = |child: usize| self.flat.name(child) == "h1" && !self.weights[child].is_cut;
+        !matches!(self.flat.name(at), "html" | "body") && self.flat.children(at).any(is_title)
+    }
+
+    /// The element directly within one that holds so much of the prose, a hundred times counted. A block of text is
+    /// never all of it: it may have a heading beside it.
+    fn part(&self, at: usize, least: u64) -> Option<usize> {
+        self.flat.children(at).find(|child| {
+            let prose = self.weights[*child].prose;
+            prose > 0 && prose * 100 >= least && !is_text_block(self.flat.name(*child))
+        })
     }
 
     /// The element that the page itself calls its article or its main part, if that holds enough of the prose.
@@ -344,6 +358,12 @@ mod tests {
         check("<article><p>*</p><p>*</p></article><div><p>*</p></div>", "*\n*");
         check("<article><div itemprop=articleBody><p>*</p><p>*</p></div><p>*</p></article>", "*\n*");
         check("<main><p>*</p></main><div><p>*</p><p>*</p><p>*</p></div>", "*\n*\n*");
+    }
+
+    #[test]
+    fn what_stands_beside_prose_under_its_title_belongs_to_it() {
+        let lamp = "<div><h1>Lamp</h1><i>12 EUR</i><div><p>**</p></div><table><td>40 cm</table></div>";
+        check(&format!("<div>menu</div>{lamp}<div>imprint</div>"), "Lamp\n12 EUR\n**\n40 cm");
     }
 
     #[test]
