@@ -9,7 +9,7 @@ use std::fs;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
-use trawl::model::{Outcome, OutcomeLine, Record, SCHEMA_VERSION};
+use trawl::model::{Heading, Image, Outcome, OutcomeLine, Record, SCHEMA_VERSION, Structured};
 use trawl::run::hosts::COLUMNS;
 use trawl::run::{Exit, HostStatus, Status};
 
@@ -37,7 +37,7 @@ fn type_of(field: &Value) -> String {
     match &field["type"] {
         Value::String(one) => name(one),
         Value::Array(all) => all.iter().filter_map(Value::as_str).map(name).collect::<Vec<_>>().join(" or "),
-        _ => "list or null".to_owned(),
+        _ => "object or null".to_owned(),
     }
 }
 
@@ -54,6 +54,12 @@ fn reference() -> String {
     text.push_str(
         "\nA link is an object with `url`, absolute and in canonical form, and `rel`, or null without one.\n",
     );
+    text.push_str("\nIts `structured`, from a rule with `structured_data = true`:\n\n");
+    fields::<Structured>(&mut text);
+    text.push_str("\nEach of the `headings`:\n\n");
+    fields::<Heading>(&mut text);
+    text.push_str("\nEach of the `images`:\n\n");
+    fields::<Image>(&mut text);
     text.push_str("\n## `outcomes/`: one line for each URL, whatever happened to it\n\n");
     fields::<OutcomeLine>(&mut text);
     text.push_str(

@@ -9,6 +9,7 @@ mod position;
 mod record;
 mod request;
 mod scope;
+mod structured;
 mod url;
 mod visit;
 
@@ -24,6 +25,7 @@ pub use scope::{
     Nofollow, NormalizeSettings, Override as ScopeOverride, ScopeType, Settings as ScopeSettings,
     check as check_scope, check_override as check_scope_override, check_patterns as check_scope_patterns,
 };
+pub use structured::{Heading, Image, Structured};
 pub use url::{
     FILE_HOST, UrlError, UrlKey, canonical, canonical_file, host_key, literal_address, registered_domain,
 };

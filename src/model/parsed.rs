@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::structured::Structured;
 use super::visit::Ending;
 
 /// Where the name of the charset came from, strongest first.
@@ -49,8 +50,10 @@ pub struct Parsed {
     pub description: Option<String>,
     /// `<link rel=canonical>`, absolute and in canonical form.
     pub canonical: Option<String>,
-    /// Declared languages: `<html lang>`, else `Content-Language`.
+    /// Declared languages: `<html lang>`, else `Content-Language`; else the one that its main text is in.
     pub languages: Vec<String>,
+    /// Whether the language was told from the text, because nobody declared one.
+    pub is_language_detected: bool,
     /// Every `a[href]` and `area[href]` in document order, absolute; other schemes than http(s) left out.
     pub links: Vec<Link>,
     /// Whether `<meta name=robots>` asks not to follow links.
@@ -72,8 +75,14 @@ pub struct Extracted {
     pub rule: String,
     /// The fields in the order of the config; each is there, null where nothing was found.
     pub fields: serde_json::Map<String, serde_json::Value>,
+    /// The main text; `None` if the rule does not ask for it or the page has none.
+    pub text: Option<String>,
+    /// How many words the main text has.
+    pub words: Option<u64>,
+    /// Structured data; `None` if the rule does not ask for it or the page is no HTML.
+    pub structured: Option<Box<Structured>>,
     /// How the page ends instead of `ok`: without a record.
     pub ending: Option<Ending>,
-    /// About how much memory the fields hold.
+    /// About how much memory all of it holds.
     pub bytes: usize,
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::outcome::Outcome;
 use super::parsed::{CharsetSource, Link};
 use super::request::{Hint, Try};
+use super::structured::Structured;
 use super::url::{UrlKey, registered_domain};
 use super::visit::Visit;
 
@@ -91,8 +92,10 @@ pub struct Record<'a> {
     pub content_charset: Option<Cow<'a, str>>,
     /// Who named it: `bom`, `header`, `meta`, `sniffed`, `default`.
     pub content_charset_source: Option<Cow<'a, str>>,
-    /// Declared languages.
+    /// Declared languages; else, where main text is asked for, the one that it is in.
     pub content_languages: Cow<'a, [String]>,
+    /// Where they come from: `declared` or `detected`; null if there are none.
+    pub content_languages_source: Option<Cow<'a, str>>,
     /// Bytes of the unpacked body.
     pub content_length: u64,
     /// Whether the body was cut; such bodies are the outcome `too_large`, so this is false.
@@ -103,8 +106,10 @@ pub struct Record<'a> {
     pub title: Option<Cow<'a, str>>,
     /// `<meta name=description>`.
     pub description: Option<Cow<'a, str>>,
-    /// Main text; null in this version.
+    /// Main text, a block on each line; null unless the extraction rule has `main_text`.
     pub text: Option<Cow<'a, str>>,
+    /// Words of the main text; of Chinese and Japanese each character counts.
+    pub word_count: Option<u64>,
     /// Links of the page in document order; null if `records.links` is off.
     pub links: Option<Cow<'a, [Link]>>,
     /// Fields of the extraction rule, in the order of the config; empty without a rule.
@@ -113,6 +118,8 @@ pub struct Record<'a> {
     pub extract_rule: Option<Cow<'a, str>>,
     /// What was odd about the page, and which fields have no value because of what stands there.
     pub extract_warnings: Cow<'a, [String]>,
+    /// Metadata, JSON-LD, microdata, headings and images; null unless the extraction rule has `structured_data`.
+    pub structured: Option<Cow<'a, Structured>>,
     /// What the sitemap or feed that listed it says of it; null if none did.
     pub sitemap: Option<Cow<'a, Hint>>,
 }
@@ -183,6 +190,7 @@ impl<'a> Record<'a> {
         }
         let (parsed, fetched, body) = (visit.parsed.as_ref()?, visit.fetched.as_ref()?, visit.body.as_ref()?);
         let request = &visit.request;
+        let extracted = parsed.extracted.as_ref();
         Some(Self {
             schema_version: SCHEMA_VERSION,
             record_id: origin.record_id(request.key),
@@ -212,19 +220,20 @@ impl<'a> Record<'a> {
             content_charset: parsed.charset.map(|charset| text(charset.name)),
             content_charset_source: parsed.charset.map(|charset| text(source_name(charset.source))),
             content_languages: Cow::Borrowed(&parsed.languages),
+            content_languages_source: (!parsed.languages.is_empty())
+                .then(|| text(if parsed.is_language_detected { "detected" } else { "declared" })),
             content_length: body.length,
             content_truncated: false,
             content_digest: text(&body.digest),
             title: parsed.title.as_deref().map(Cow::Borrowed),
             description: parsed.description.as_deref().map(Cow::Borrowed),
-            text: None,
+            text: extracted.and_then(|extracted| Some(text(extracted.text.as_ref()?))),
+            word_count: extracted.and_then(|extracted| extracted.words),
             links: origin.links.then_some(Cow::Borrowed(&*parsed.links)),
-            fields: parsed
-                .extracted
-                .as_ref()
-                .map_or_else(Cow::default, |extracted| Cow::Borrowed(&extracted.fields)),
-            extract_rule: parsed.extracted.as_ref().map(|extracted| text(&extracted.rule)),
+            fields: extracted.map_or_else(Cow::default, |extracted| Cow::Borrowed(&extracted.fields)),
+            extract_rule: extracted.map(|extracted| text(&extracted.rule)),
             extract_warnings: Cow::Borrowed(&parsed.warnings),
+            structured: extracted.and_then(|extracted| extracted.structured.as_deref()).map(Cow::Borrowed),
             sitemap: request.hint.as_deref().map(Cow::Borrowed),
         })
     }
@@ -346,7 +355,7 @@ mod tests {
     fn a_record_says_what_the_visit_says() {
         let (origin, page) = (origin(), page());
         let line = serde_json::to_value(Record::from_visit(&origin, &page)).expect("line");
-        let expected = json!({
+        let mut expected = json!({
             "schema_version": 1, "run_id": "20261121T020000Z-7f3a", "job": "news", "source_id": "seeds",
             "record_id": origin.record_id(page.request.key),
             "url": "https://www.example.org/a", "url_key": page.request.key.to_string(),
@@ -359,9 +368,12 @@ mod tests {
             "content_mime_detected": null, "content_charset": "UTF-8", "content_charset_source": "header",
             "content_languages": [], "content_length": 12, "content_truncated": false,
             "content_digest": "blake3:00", "title": "A \u{2028}\"title\"", "description": null,
-            "text": null, "links": [{"url": "https://example.org/b", "rel": "nofollow"}], "fields": {},
-            "extract_rule": null, "extract_warnings": [], "sitemap": null,
+            "links": [{"url": "https://example.org/b", "rel": "nofollow"}], "fields": {},
+            "extract_rule": null, "extract_warnings": [],
         });
+        for empty in ["content_languages_source", "text", "word_count", "structured", "sitemap"] {
+            expected[empty] = Value::Null;
+        }
         assert_eq!(line, expected);
     }
 

@@ -72,6 +72,12 @@ impl Compiler<'_> {
                 format!("the rule `{}` has fields, but `emit = false` gives its pages no record", table.id);
             self.wrong(format!("{key}.fields"), what);
         }
+        let switches = [("main_text", table.main_text), ("structured_data", table.structured_data)];
+        for (name, _) in switches.iter().filter(|(_, is_on)| *is_on && !table.emit) {
+            let what =
+                format!("the rule `{}` has `{name}`, but `emit = false` gives its pages no record", table.id);
+            self.wrong(format!("{key}.{name}"), what);
+        }
         let links = table.links.as_ref().and_then(|links| self.links(&format!("{key}.links"), links));
         let fields = self.fields(&format!("{key}.fields"), "", &table.fields, Around::Page, 1);
         (self.wrongs.len() == before).then(|| Rule {
@@ -79,6 +85,8 @@ impl Compiler<'_> {
             place: (self.place)(key),
             source: source.clone(),
             emit: table.emit,
+            main_text: table.main_text,
+            structured_data: table.structured_data,
             url,
             glob,
             content_type,
@@ -453,6 +461,12 @@ mod tests {
         check(
             "fields.'a b' = { css = 'p' }",
             &["extract[0].fields: the name of a field may hold letters, digits, `_` and `-` only: `a b`"],
+        );
+        check(
+            "emit = false\nmain_text = true",
+            &[
+                "extract[0].main_text: the rule `r` has `main_text`, but `emit = false` gives its pages no record",
+            ],
         );
         check(
             "emit = false\nfields.a = { css = 'p' }",

@@ -30,6 +30,8 @@ const BLOCKS: [&str; 48] = [
 pub struct Purse {
     steps: u64,
     bytes: usize,
+    /// The bytes that it began with.
+    given: usize,
 }
 
 /// The purse is empty.
@@ -38,11 +40,16 @@ pub struct Empty;
 
 impl Default for Purse {
     fn default() -> Self {
-        Self { steps: MAX_STEPS, bytes: MAX_BYTES }
+        Self::new(MAX_STEPS, MAX_BYTES)
     }
 }
 
 impl Purse {
+    /// So many steps and bytes.
+    pub fn new(steps: u64, bytes: usize) -> Self {
+        Self { steps, bytes, given: bytes }
+    }
+
     /// Pays for steps; nothing is paid if there are not enough left.
     pub fn walk(&mut self, steps: u64) -> Result<(), Empty> {
         self.steps = self.steps.checked_sub(steps).ok_or(Empty)?;
@@ -57,7 +64,7 @@ impl Purse {
 
     /// Bytes that were paid for.
     pub fn held(&self) -> usize {
-        MAX_BYTES - self.bytes
+        self.given - self.bytes
     }
 }
 
@@ -220,6 +227,11 @@ fn reach(selector: &str) -> (u32, u32) {
 }
 
 impl<'a> Place<'a> {
+    /// The element itself.
+    pub fn element(self) -> ElementRef<'a> {
+        self.element
+    }
+
     /// The texts of the scripts that hold JSON-LD, in the order of the document.
     pub fn json_ld(self) -> Vec<String> {
         let is_script = |element: &ElementRef<'_>| {
@@ -273,7 +285,7 @@ pub fn text(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Empty>
             Node::Element(inner) if is_open && node != *element && is_hidden(inner.name()) => {
                 hidden = Some(node.id());
             }
-            Node::Element(inner) if BLOCKS.binary_search(&inner.name()).is_ok() => space(&mut text),
+            Node::Element(inner) if is_block(inner.name()) => space(&mut text),
             _ => {}
         }
     }
@@ -284,6 +296,11 @@ pub fn text(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Empty>
     }
     purse.hold(text.len())?;
     Ok(text)
+}
+
+/// Whether an element stands on lines of its own.
+pub fn is_block(name: &str) -> bool {
+    BLOCKS.binary_search(&name).is_ok()
 }
 
 fn is_hidden(name: &str) -> bool {

@@ -9,11 +9,13 @@ use regex::Regex;
 use scraper::ElementRef;
 use serde_json::{Map, Value};
 
+use super::content::{self, Content};
 use super::css::{self, Dom, Empty, Place, Purse};
 use super::json;
 use super::material::{Body, Sources};
 use super::rules::{By, Field, Find, Rule, Stands, Take, What};
 use super::value::{Meaning, Raw, shown_text};
+use super::words;
 use crate::model::{Ending, Extracted, Link, Outcome, Parsed};
 
 /// Why a field was given up.
@@ -69,8 +71,15 @@ pub fn read(rule: &Rule, body: &Body<'_>, parsed: &mut Parsed) -> Vec<Trace> {
         let more = if trace.troubles > 1 { format!(" ({} more)", trace.troubles - 1) } else { String::new() };
         parsed.warnings.push(format!("rule `{}`, field `{}`: {trouble}{more}", rule.id, trace.field));
     }
-    parsed.extracted = Some(Extracted { rule: rule.id.clone(), fields, ending, bytes: reading.purse.held() });
-    reading.traces.into_values().collect()
+    let (held, traces) = (reading.purse.held(), reading.traces);
+    // A page without a record needs no more.
+    let content =
+        if ending.is_none() { content::read(rule, sources, body, parsed) } else { Content::default() };
+    let Content { text, words, structured, bytes } = content;
+    let bytes = held + bytes;
+    parsed.extracted =
+        Some(Extracted { rule: rule.id.clone(), fields, text, words, structured, ending, bytes });
+    traces.into_values().collect()
 }
 
 /// What a field has where nothing was found.
@@ -327,7 +336,7 @@ impl<'a> Reading<'a> {
                 None => Err("a list or an object is no address".to_owned()),
             });
             match url {
-                Ok(url) => links.extend(url.map(|url| Link { url: url.into(), rel: None })),
+                Ok(url) => links.extend(url.map(|url| Link { url: words::address(url), rel: None })),
                 Err(wrong) => wrongs.push(wrong),
             }
             ControlFlow::Continue(())

@@ -7,7 +7,7 @@ use serde_json_path::JsonPath;
 use super::css::{Empty, Purse};
 
 /// Values of one document, counted with those within others.
-const MAX_VALUES: usize = 500_000;
+pub const MAX_VALUES: usize = 500_000;
 /// What one trial of a regex in a path costs: it is compiled anew each time.
 const REGEX_STEPS: u64 = 5000;
 
@@ -17,6 +17,16 @@ pub fn read(text: &str) -> Result<Value, String> {
         return Err(format!("more than {MAX_VALUES} values"));
     }
     serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// A JSON document as one of several, which share the bound; `left` is what of it is left for those that follow.
+pub fn read_one(text: &str, left: &mut usize) -> Result<Value, String> {
+    let Some(rest) = left.checked_sub(values(text)) else {
+        return Err(format!("more than {MAX_VALUES} values, with those before it"));
+    };
+    let value = read(text)?;
+    *left = rest;
+    Ok(value)
 }
 
 /// How many values a text can have at most, without reading them.
@@ -231,6 +241,13 @@ mod tests {
         let error = read(&format!("[{}0]", "0,".repeat(MAX_VALUES))).expect_err("too many");
         assert_eq!(error, "more than 500000 values");
         assert!(read(&"[".repeat(100_000)).is_err());
+        let mut left = MAX_VALUES;
+        let half = format!("[{}0]", "0,".repeat(MAX_VALUES / 2));
+        assert!(read_one(&half, &mut left).is_ok() && read_one("{", &mut left).is_err());
+        assert_eq!(left, MAX_VALUES / 2 - 2);
+        let error = read_one(&half, &mut left).expect_err("too many");
+        assert_eq!(error, "more than 500000 values, with those before it");
+        assert!(read_one("[1]", &mut left).is_ok());
         assert!(read("{").expect_err("broken").starts_with("EOF"));
     }
 

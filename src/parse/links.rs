@@ -40,7 +40,7 @@ pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) -> Url {
     parsed.canonical = found
         .canonical
         .and_then(|raw| normalize.canonical(&attribute(raw), Some(&base)).ok())
-        .map(String::from);
+        .map(words::address);
     parsed.nofollow |= found.nofollow;
     if let Some(language) = found.language.map(attribute).filter(|raw| !raw.trim_ascii().is_empty()) {
         parsed.languages = vec![language.trim_ascii().to_owned()];
@@ -124,7 +124,7 @@ fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed
         let url = match &itself {
             Some(itself) if raw.starts_with('#') => itself.clone(),
             _ => match normalize.canonical(&attribute(raw), Some(base)) {
-                Ok(url) => url.into(),
+                Ok(url) => words::address(url),
                 Err(UrlError::Scheme(_)) => continue,
                 Err(_) => {
                     invalid += 1;

@@ -11,6 +11,9 @@ use super::rules::Rule;
 use super::xml_tree;
 use crate::model::{Normalize, Parsed};
 
+/// Broken JSON-LD blocks that have a warning of their own.
+const MAX_BROKEN: usize = 10;
+
 /// A page as a rule sees it.
 pub struct Body<'a> {
     /// How it is read.
@@ -39,11 +42,12 @@ impl Sources {
     /// Reads what the rule asks for; what cannot be read is a warning.
     pub fn of(rule: &Rule, body: &Body<'_>, parsed: &mut Parsed) -> Self {
         let mut warn = |words: String| parsed.warnings.push(format!("rule `{}`: {words}", rule.id));
+        let wants_content = rule.main_text || rule.structured_data;
         let tree = match body.kind {
+            Kind::Html if rule.needs_tree() || wants_content => Some(Dom::of_html(body.text)),
             _ if !rule.needs_tree() => None,
-            Kind::Html => Some(Dom::of_html(body.text)),
             Kind::Xml => Some(xml_tree::read(body.text)),
-            Kind::Json | Kind::Markdown | Kind::Text | Kind::Binary => {
+            Kind::Html | Kind::Json | Kind::Markdown | Kind::Text | Kind::Binary => {
                 warn("the page has no elements".to_owned());
                 None
             }
@@ -62,12 +66,21 @@ impl Sources {
             }
         };
         let mut scripts = Vec::new();
-        if let Some(root) = dom.as_ref().and_then(Dom::root).filter(|_| rule.needs_json_ld()) {
+        let wants_scripts = rule.needs_json_ld() || rule.structured_data && body.kind == Kind::Html;
+        if let Some(root) = dom.as_ref().and_then(Dom::root).filter(|_| wants_scripts) {
+            let (mut broken, mut left) = (0, json::MAX_VALUES);
             for script in root.json_ld() {
-                match json::read(&script) {
+                match json::read_one(&script, &mut left) {
                     Ok(script) => scripts.push(script),
-                    Err(why) => warn(format!("JSON-LD is not read: {why}")),
+                    Err(why) if broken < MAX_BROKEN => {
+                        broken += 1;
+                        warn(format!("JSON-LD is not read: {why}"));
+                    }
+                    Err(_) => broken += 1,
                 }
+            }
+            if broken > MAX_BROKEN {
+                warn(format!("{} more JSON-LD blocks are not read", broken - MAX_BROKEN));
             }
         }
         Self { dom, document, scripts }

@@ -6,19 +6,28 @@
 //!                                                        ├── xml (feeds, SVG, other XML)
 //!                                                        └── text (JSON, Markdown)
 //! rules: which rule is for it? ── extract ──┬── css, over a tree (tree, xml_tree) ──┬── value
-//!                                           └── json ───────────────────────────────┘
+//!                                           ├── json ───────────────────────────────┘
+//!                                           └── content: main_text, structured (microdata, metadata), over the same tree
 //! ```
 
+mod clutter;
 mod compile;
+mod content;
 mod css;
 mod document;
 mod extract;
 mod feed;
+mod flat;
 mod json;
+mod language;
+mod lines;
 mod links;
 mod listing;
+mod main_text;
 mod markup;
 mod material;
+mod metadata;
+mod microdata;
 mod mime;
 mod moment;
 mod prescan;
@@ -26,6 +35,7 @@ mod rules;
 mod rules_settings;
 pub mod sitemap;
 mod stream;
+mod structured;
 mod tags;
 mod text;
 mod title;

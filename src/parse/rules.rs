@@ -27,6 +27,10 @@ pub struct Rule {
     pub(super) source: Option<String>,
     /// Whether its pages have a record.
     pub emit: bool,
+    /// Whether they have the main text of its pages.
+    pub main_text: bool,
+    /// Whether they have the structured data of its pages.
+    pub structured_data: bool,
     /// Where further links are found.
     pub links: Option<Find>,
     /// What a record has, in this order.
@@ -187,6 +191,8 @@ mod tests {
             id: id.to_owned(),
             matching: Match { url: Some(url.to_owned()), ..Match::default() },
             emit: true,
+            main_text: false,
+            structured_data: false,
             links: None,
             fields: IndexMap::new(),
         };

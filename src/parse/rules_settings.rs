@@ -20,6 +20,14 @@ pub struct Settings {
     /// Whether its pages have a record. If not, only their links are followed, and the outcome is `listed`.
     #[serde(default = "yes")]
     pub emit: bool,
+    /// Whether records of its pages have the main text in `text`: what a reader came for, without navigation,
+    /// advertisements and comments. For HTML; of a plain text or Markdown it is all.
+    #[serde(default)]
+    pub main_text: bool,
+    /// Whether records of its HTML pages have `structured`: Open Graph and other metadata, JSON-LD, microdata, headings
+    /// and images.
+    #[serde(default)]
+    pub structured_data: bool,
     /// Addresses that are followed like links, beside those of the page: the next page of a JSON API.
     #[serde(default)]
     pub links: Option<Links>,

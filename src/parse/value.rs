@@ -10,6 +10,7 @@ use url::Url;
 
 use super::moment::lastmod_moment;
 use super::rules_settings::{Decimal, Type};
+use super::words;
 use crate::model::Normalize;
 
 /// So much of a text that is no value is shown, in bytes.
@@ -95,7 +96,7 @@ impl Meaning<'_> {
 
     fn address(&self, text: &str) -> Result<Value, String> {
         match self.normalize.canonical(text, Some(self.base)) {
-            Ok(url) => Ok(Value::String(url.into())),
+            Ok(url) => Ok(Value::String(words::address(url))),
             Err(error) => Err(format!("{} is no `url`: {error}", shown_text(text))),
         }
     }
@@ -198,7 +199,7 @@ fn date(text: &str) -> Option<String> {
 
 /// The moment that a text names, in UTC with milliseconds, as all times of a record. Without a zone it is UTC, and
 /// without a time the beginning of its day.
-fn moment(text: &str) -> Option<String> {
+pub fn moment(text: &str) -> Option<String> {
     let moment = lastmod_moment(text)?;
     let starts_with_year = text.get(..4).is_some_and(|year| year.bytes().all(|b| b.is_ascii_digit()));
     (is_day(text) || !starts_with_year).then(|| format!("{moment:.3}"))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::kind::nearest;
-use crate::model::{Hint, Link, Record};
+use crate::model::{Hint, Link, Record, Structured};
 
 /// What reaches into the fields of the extraction rules.
 const INTO_FIELDS: &str = "fields.";
@@ -72,8 +72,8 @@ record_fields! {
     schema_version record_id run_id job source_id url url_key url_requested url_canonical redirects host
     registered_domain depth discovered_from fetch_time fetch_status fetch_duration_ms fetch_attempts fetch_bytes
     fetch_ip fetch_protocol http_etag http_last_modified content_mime_type content_mime_detected content_charset
-    content_charset_source content_languages content_length content_truncated content_digest title description
-    text links fields extract_rule extract_warnings sitemap
+    content_charset_source content_languages content_languages_source content_length content_truncated content_digest title description
+    text word_count links fields extract_rule extract_warnings structured sitemap
 }
 
 impl Column {
@@ -203,7 +203,7 @@ macro_rules! in_json {
 }
 
 as_they_print! { u16 u32 u64 bool }
-in_json! { Cow<'_, [String]> Cow<'_, [Link]> Cow<'_, Hint> Map<String, Value> }
+in_json! { Cow<'_, [String]> Cow<'_, [Link]> Cow<'_, Hint> Cow<'_, Structured> Map<String, Value> }
 
 fn as_json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> serde_json::Result<Cell> {
     serde_json::to_writer(out, value).map(|()| Cell::Plain)

@@ -14,6 +14,8 @@
 )]
 
 mod command;
+mod content;
+mod main_text;
 mod proving;
 mod records;
 #[path = "../support/mod.rs"]
