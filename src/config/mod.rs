@@ -7,6 +7,7 @@
 mod check;
 mod limits;
 mod load;
+mod outputs;
 mod problem;
 mod read;
 mod reference;
@@ -32,6 +33,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::export;
 use crate::fetch;
 use crate::frontier::{Politeness, Retry};
 use crate::model::ScopeSettings;
@@ -88,6 +90,9 @@ pub struct Config {
     /// Further outputs beside `records` and `outcomes`.
     #[serde(default)]
     pub sinks: Vec<sink::Settings>,
+    /// Files of other formats, made of the records when the run has ended.
+    #[serde(default)]
+    pub exports: Vec<export::Settings>,
 }
 
 /// The JSON Schema (draft 2020-12) of a config file.
