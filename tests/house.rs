@@ -369,6 +369,13 @@ fn registries_and_settings_agree() {
         source_kinds(),
         "rule: SOURCES and `source::Settings` have the same names\ncure: add the missing line to either"
     );
+    let registered: BTreeSet<String> =
+        trawl::export::EXPORTS.iter().map(|kind| kind.name.to_owned()).collect();
+    assert_eq!(
+        registered,
+        export_kinds(),
+        "rule: EXPORTS and `export::Settings` have the same names\ncure: add the missing line to either"
+    );
 }
 
 /// Held against README.md and an example config: what cannot be found there does not exist for a user.

@@ -1,11 +1,13 @@
 //! Files of other formats, made of the finished parts of a run: read line by line, written under another name, and
 //! renamed when they are whole. Changes nothing in what it reads, and makes a file anew rather than mending it.
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "parquet", feature = "sqlite"))]
 mod columns;
 mod error;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "parquet", feature = "sqlite"))]
 mod moment;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod place;
 mod reader;
 mod settings;
@@ -47,11 +49,23 @@ type Open = fn(&Path, &[Rule]) -> Result<Box<dyn Writer>, Fault>;
 pub struct Build(Option<Open>);
 
 /// The kinds of export: one line each feeds config errors, help and docs.
-pub const EXPORTS: &[Kind<Build>] = &[Kind {
-    name: "sqlite",
-    about: "an SQLite database: a table of records and one of their fields",
-    build: SQLITE,
-}];
+pub const EXPORTS: &[Kind<Build>] = &[
+    Kind {
+        name: "parquet",
+        about: "an Apache Parquet table with a typed column for each field",
+        build: PARQUET,
+    },
+    Kind {
+        name: "sqlite",
+        about: "an SQLite database: a table of records and one of their fields",
+        build: SQLITE,
+    },
+];
+
+#[cfg(feature = "parquet")]
+const PARQUET: Build = Build(Some(parquet::open));
+#[cfg(not(feature = "parquet"))]
+const PARQUET: Build = Build(None);
 
 #[cfg(feature = "sqlite")]
 const SQLITE: Build = Build(Some(sqlite::open));
@@ -140,7 +154,7 @@ fn opener(format: &str) -> Result<Open, ExportError> {
 }
 
 #[cfg(test)]
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "parquet", feature = "sqlite"))]
 mod testing;
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::inside;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Settings {
+    /// An Apache Parquet table with a typed column for each field.
+    Parquet(File),
     /// A database in one file: a table of records and one of their fields.
     Sqlite(File),
 }
@@ -31,6 +33,7 @@ impl Settings {
     /// Name of the format, as `type` has it.
     pub fn format(&self) -> &'static str {
         match self {
+            Self::Parquet(_) => "parquet",
             Self::Sqlite(_) => "sqlite",
         }
     }
@@ -53,7 +56,7 @@ impl Settings {
 
     fn settings(&self) -> &File {
         match self {
-            Self::Sqlite(file) => file,
+            Self::Parquet(file) | Self::Sqlite(file) => file,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::reading::check_sqlite;
-use crate::runs::shop;
+use crate::reading::{check_parquet, check_sqlite};
+use crate::runs::{TYPES, shop};
 use crate::support::outputs;
 
 #[test]
@@ -44,6 +44,8 @@ fn earlier_runs_are_exported_by_id_directory_or_as_the_latest() {
     assert_eq!(ran.stdout, "");
     assert_eq!(fs::read_to_string(crawl.path("a/b.jsonl")).expect("file"), text);
     check_sqlite(&crawl.path(&format!("{id}.sqlite")), &run.records);
+    crawl.trawl(&["export", dir, "--to", "parquet=p"]).expect(0);
+    check_parquet(&crawl.path("p"), &run.records, &TYPES);
     let rows = outputs::rows(&fs::read_to_string(crawl.path("c")).expect("file"));
     let column = |name: &str| rows[0].iter().position(|cell| cell == name).expect(name);
     let (url, offers) = (column("url"), column("fields.offers"));

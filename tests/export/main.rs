@@ -13,6 +13,8 @@
 )]
 
 mod command;
+#[path = "../../src/export/parquet/reading.rs"]
+mod parquet_file;
 mod reading;
 mod runs;
 #[path = "../support/mod.rs"]

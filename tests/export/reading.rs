@@ -7,6 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::{Map, Value, json};
 
+use crate::parquet_file;
 use crate::support::Dataset;
 
 /// The file of a run by its path in the manifest, where it must stand with so many records.
@@ -88,4 +89,27 @@ fn values(record: &Value) -> Vec<Value> {
         }
     }
     rows
+}
+
+/// Holds a Parquet file against the records: each one once and in order, each cell, and the types of its columns.
+#[track_caller]
+pub fn check_parquet(path: &Path, records: &[Value], types: &[(&str, &str)]) {
+    let (rows, found, _) = parquet_file::read(path);
+    let found: Vec<(&str, &str)> = found.iter().map(|(name, kind)| (name.as_str(), kind.as_str())).collect();
+    let of_rules: Vec<(&str, &str)> =
+        found.iter().filter_map(|(name, kind)| Some((name.strip_prefix("fields.")?, *kind))).collect();
+    assert_eq!(of_rules, types);
+    let names: Vec<&str> =
+        found.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("fields.")).collect();
+    for (record, row) in records.iter().zip(&rows) {
+        let fields = record.as_object().expect("an object").iter().filter(|(name, _)| *name != "fields");
+        assert!(fields.clone().map(|(name, _)| name).eq(names.iter()), "the columns are the fields");
+        for (name, value) in fields {
+            assert_eq!(row[name], *value, "{name}");
+        }
+        for (name, _) in types {
+            assert_eq!(row[&format!("fields.{name}")], record["fields"][name], "{name}");
+        }
+    }
+    assert_eq!(rows.len(), records.len());
 }

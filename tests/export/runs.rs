@@ -3,18 +3,21 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::reading::{check_sqlite, listed, query};
+use crate::reading::{check_parquet, check_sqlite, listed, query};
 use crate::support::{Answer, Crawl, Dataset, Site};
 
 /// Records of a part, so that a run has several.
 const PAGES: usize = 30;
 
 /// Places at which a process dies, from the end of the crawl to the publication.
-const PLACES: [&str; 6] = [
+const PLACES: [&str; 9] = [
     "publish.finished",
     "export.part",
     "export.written",
     "export.made",
+    "export.part:2",
+    "export.written:2",
+    "export.made:2",
     "publish.manifest",
     "publish.renamed",
 ];
@@ -59,8 +62,23 @@ fn job(site: &Site) -> Crawl {
         )
 }
 
+/// What the columns of its fields are.
+pub const TYPES: [(&str, &str); 9] = [
+    ("name", "text?"),
+    ("price", "float?"),
+    ("number", "int?"),
+    ("cheap", "bool?"),
+    ("day", "date?"),
+    ("moment", "moment?"),
+    ("marks", "[text?]?"),
+    ("link", "text?"),
+    ("offers", "[{text text?, cost float?}?]?"),
+];
+
 fn with_exports(crawl: Crawl) -> Crawl {
-    crawl.export("id = 'shop'\ntype = 'sqlite'\npath = 'tables/shop.db'")
+    crawl
+        .export("id = 'shop'\ntype = 'sqlite'\npath = 'tables/shop.db'")
+        .export("id = 'table'\ntype = 'parquet'")
 }
 
 /// Holds every export of a run against its records.
@@ -69,6 +87,7 @@ fn check(crawl: &Crawl) -> Dataset {
     let run = crawl.latest();
     assert_eq!(run.records.len(), PAGES + 1);
     check_sqlite(&listed(&run, "tables/shop.db", PAGES + 1), &run.records);
+    check_parquet(&listed(&run, "table.parquet", PAGES + 1), &run.records, &TYPES);
     crawl.trawl(&["verify"]).expect(0);
     run
 }
@@ -147,9 +166,10 @@ fn an_export_that_fails_does_not_keep_the_records() {
     fs::write(&part, text.replacen("\"depth\":1", "\"depth\":x", 1)).expect("changed");
     let line = 1 + text.lines().position(|line| line.contains("\"depth\":1")).expect("a line");
     let ran = crawl.run().expect(74).says(&format!("records/part-00000.jsonl:{line}"));
-    assert_eq!(ran.stderr.matches("published without an export").count(), 2, "{ran}");
+    assert_eq!(ran.stderr.matches("published without an export").count(), 3, "{ran}");
     let run = fs::canonicalize(crawl.path("out/latest")).expect("published");
-    assert!(run.join("_SUCCESS").exists() && !run.join("tables/shop.db").exists());
+    assert!(run.join("_SUCCESS").exists());
+    assert!(!run.join("tables/shop.db").exists() && !run.join("table.parquet").exists());
     assert_eq!(leftovers(&run), [] as [PathBuf; 0]);
     let summary = fs::read_to_string(run.join("summary.json")).expect("summary");
     assert!(summary.contains("\"exit_code\": 74"), "{summary}");
@@ -160,8 +180,9 @@ fn an_export_that_fails_does_not_keep_the_records() {
     // Mended, it can be made later.
     let part = run.join("records/part-00000.jsonl");
     fs::write(&part, text).expect("mended");
-    crawl.trawl(&["export", "--to", "sqlite=x.db"]).expect(0);
+    crawl.trawl(&["export", "--to", "sqlite=x.db", "--to", "parquet=x.parquet"]).expect(0);
     check_sqlite(&crawl.path("x.db"), &crawl.latest().records);
+    check_parquet(&crawl.path("x.parquet"), &crawl.latest().records, &TYPES);
 }
 
 #[test]
@@ -170,17 +191,17 @@ fn an_export_may_not_change_while_a_run_is_unfinished_and_none_is_left_over() {
     let crawl = with_exports(crawl).env("TRAWL_CRASH_AT", "journal.synced");
     assert!(crawl.run().was_killed());
     let other = crawl.without_env().export("id = 'more'\ntype = 'sqlite'");
-    other.run().expect(78).says("`exports[1]");
+    other.run().expect(78).says("`exports[2]");
 
     // After the crawl it may, and what an earlier process has made under another name goes.
     let (_site, crawl) = shop();
-    let crawl = with_exports(crawl).env("TRAWL_CRASH_AT", "export.made");
+    let crawl = with_exports(crawl).env("TRAWL_CRASH_AT", "export.made:2");
     assert!(crawl.run().was_killed());
     let crawl = crawl.without_env().set("exports", toml::Value::Array(Vec::new()));
     let crawl = crawl.export("id = 'late'\ntype = 'sqlite'");
     crawl.run().expect(0);
     let run = crawl.latest();
-    assert!(!run.dir.join("tables/shop.db").exists());
+    assert!(!run.dir.join("tables/shop.db").exists() && !run.dir.join("table.parquet").exists());
     check_sqlite(&listed(&run, "late.sqlite", PAGES + 1), &run.records);
     crawl.trawl(&["verify"]).expect(0);
 }
