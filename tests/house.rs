@@ -15,12 +15,14 @@ const FLOORS: &[(&str, u32)] = &[
     ("kind", 0),
     ("secret", 0),
     ("crash", 0),
+    ("inside", 0),
     ("store", 1),
     ("source", 2),
     ("frontier", 2),
     ("fetch", 2),
     ("parse", 2),
     ("sink", 2),
+    ("export", 2),
     ("config", 3),
     ("pipeline", 4),
     ("run", 5),
@@ -354,6 +356,10 @@ fn sink_kinds() -> BTreeSet<String> {
     kinds(&schemars::schema_for!(trawl::sink::Settings))
 }
 
+fn export_kinds() -> BTreeSet<String> {
+    kinds(&schemars::schema_for!(trawl::export::Settings))
+}
+
 #[test]
 fn registries_and_settings_agree() {
     let registered: BTreeSet<String> =
@@ -362,6 +368,13 @@ fn registries_and_settings_agree() {
         registered,
         source_kinds(),
         "rule: SOURCES and `source::Settings` have the same names\ncure: add the missing line to either"
+    );
+    let registered: BTreeSet<String> =
+        trawl::export::EXPORTS.iter().map(|kind| kind.name.to_owned()).collect();
+    assert_eq!(
+        registered,
+        export_kinds(),
+        "rule: EXPORTS and `export::Settings` have the same names\ncure: add the missing line to either"
     );
 }
 
@@ -377,7 +390,8 @@ fn every_kind_is_in_the_readme_and_an_example() {
         }
     }
     let mut broken = Vec::new();
-    for (table, names) in [("sources", source_kinds()), ("sinks", sink_kinds())] {
+    for (table, names) in [("sources", source_kinds()), ("sinks", sink_kinds()), ("exports", export_kinds())]
+    {
         for name in names {
             if !readme.contains(&format!("`{name}`")) && !readme.contains(&format!("\"{name}\"")) {
                 broken.push(format!("README.md does not mention `{name}` of [[{table}]]"));
@@ -389,7 +403,11 @@ fn every_kind_is_in_the_readme_and_an_example() {
             }
         }
     }
-    report("every kind of source and sink is shown", "a line in the README, a table in an example", &broken);
+    report(
+        "every kind of source, sink and export is shown",
+        "a line in the README, a table in an example",
+        &broken,
+    );
 }
 
 mod the_reader {

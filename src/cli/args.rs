@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use super::{config, explain, extract, get, list, plan, run, schema, status, test, validate, verify};
+use super::report::Report;
+use super::{config, explain, export, extract, get, list, plan, run, schema, status, test, validate, verify};
 use crate::config::{ConfigErrors, Level, Loaded, load};
+use crate::run::{Exit, RunError, find_run};
 
 /// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ pub enum Command {
     List(list::Args),
     /// Check a finished run: files, checksums, schema, sums
     Verify(verify::Args),
+    /// Write the records of a finished run in another format
+    Export(export::Args),
     /// Show, explain or begin a config
     Config(config::Args),
     /// Print the JSON Schema of an output
@@ -88,6 +92,33 @@ impl ConfigArgs {
         let mut loaded = load(self.config.as_deref(), &self.sets)?;
         loaded.config.log.level = global.log_level(loaded.config.log.level);
         Ok(loaded)
+    }
+}
+
+/// The finished run that a command works on.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// Id or directory of the run, or `latest` [default: the latest of the job]
+    run: Option<String>,
+    /// The config of the job [default: ./config.toml]
+    #[arg(long, value_name = "CONFIG")]
+    config: Option<PathBuf>,
+    /// Override a key of the config, as often as needed
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+}
+
+impl RunArgs {
+    /// Its directory. A directory needs no config; an id, or nothing, does.
+    pub fn find(&self, global: &Global, report: &Report) -> Result<PathBuf, Exit> {
+        let fault = |error: RunError| report.error(error.exit(), &error);
+        if let Some(dir) = self.run.as_ref().map(PathBuf::from).filter(|dir| dir.is_dir()) {
+            return find_run(&dir, dir.to_str()).map_err(fault);
+        }
+        let config = ConfigArgs { config: self.config.clone(), sets: self.sets.clone() };
+        let loaded = config.load(global).map_err(|errors| report.error(Exit::InvalidConfig, &errors))?;
+        let wanted = self.run.as_deref().filter(|run| *run != "latest");
+        find_run(&loaded.config.job.output_dir, wanted).map_err(fault)
     }
 }
 

@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod explain;
+mod export;
 mod extract;
 mod get;
 mod list;
@@ -48,6 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Test(args) => test::run(&args, &global, &report),
         Command::List(args) => list::run(&args, &global, &report),
         Command::Verify(args) => verify::run(&args, &global, &report),
+        Command::Export(args) => export::run(&args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),
         Command::Schema(args) => schema::run(&args, &report),
     }

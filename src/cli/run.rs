@@ -3,9 +3,10 @@
 use tracing::level_filters::LevelFilter;
 
 use super::args::{ConfigArgs, Global};
+use super::export;
 use super::report::Report;
 use crate::config::{Config, Format, Level};
-use crate::run::{self, Exit, Job, RunError, Style, Unfinished};
+use crate::run::{self, Ended, Exit, Exported, Job, RunError, Style, Text, Unfinished};
 
 /// Arguments of `trawl run`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,9 @@ pub struct Args {
     /// Use one source only
     #[arg(long, value_name = "ID")]
     only_source: Option<String>,
+    /// Print the records of the finished run, and the summary elsewhere
+    #[arg(long)]
+    stdout: bool,
 }
 
 /// Carries it out.
@@ -53,6 +57,9 @@ pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
             if ended.exit != Exit::Complete {
                 Report::note(&format_args!("{}: {}", ended.place.display(), ended.exit.about()));
             }
+            if args.stdout {
+                return print_records(&ended, report);
+            }
             report.result(ended.exit, |out| out.write_all(ended.summary.as_bytes()))
         }
         Err(error) => {
@@ -61,6 +68,19 @@ pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
             report.error(error.exit(), &error)
         }
     }
+}
+
+/// Standard output gets the records and nothing else; those of an unfinished run wait for its end.
+fn print_records(ended: &Ended, report: &Report) -> Exit {
+    if ended.summary.is_empty() {
+        return ended.exit;
+    }
+    Report::note(&ended.summary.trim_end());
+    let printed = match Exported::open(&ended.place) {
+        Ok(run) => export::print(&run, Text::Jsonl, report),
+        Err(error) => report.error(error.exit(), &error),
+    };
+    if printed == Exit::Complete { ended.exit } else { printed }
 }
 
 fn keep_source(config: &mut Config, id: String) -> Result<(), RunError> {

@@ -1,24 +1,16 @@
 //! `trawl verify`: checks a finished run against its manifest, its schema and its own sums.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 
-use super::args::{ConfigArgs, Global};
+use super::args::{Global, RunArgs};
 use super::report::Report;
-use crate::run::{self, Exit, RunError};
+use crate::run::{self, Exit};
 
 /// Arguments of `trawl verify`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Id or directory of the run [default: the latest of the job]
-    run: Option<String>,
-    /// The config of the job [default: ./config.toml]
-    #[arg(long, value_name = "CONFIG")]
-    config: Option<PathBuf>,
-    /// Override a key of the config, as often as needed
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    sets: Vec<String>,
+    #[command(flatten)]
+    run: RunArgs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -26,7 +18,7 @@ pub struct Args {
 
 /// Checks and says what is wrong.
 pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
-    let dir = match find(args, global, report) {
+    let dir = match args.run.find(global, report) {
         Ok(dir) => dir,
         Err(exit) => return exit,
     };
@@ -49,15 +41,4 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     report.result(exit, |out| {
         writeln!(out, "{} {verdict}: {files} files, {records} records, {outcomes} outcomes", path.display())
     })
-}
-
-/// A directory needs no config; an id, or nothing, does.
-fn find(args: &Args, global: &Global, report: &Report) -> Result<PathBuf, Exit> {
-    let fault = |error: RunError| report.error(error.exit(), &error);
-    if let Some(dir) = args.run.as_ref().map(PathBuf::from).filter(|dir| dir.is_dir()) {
-        return run::find_run(&dir, dir.to_str()).map_err(fault);
-    }
-    let config = ConfigArgs { config: args.config.clone(), sets: args.sets.clone() };
-    let loaded = config.load(global).map_err(|errors| report.error(Exit::InvalidConfig, &errors))?;
-    run::find_run(&loaded.config.job.output_dir, args.run.as_deref()).map_err(fault)
 }

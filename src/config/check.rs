@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http::HeaderValue;
 
+use super::outputs;
 use super::problem::Problem;
 use super::shape::listed;
 use super::tests_table;
@@ -19,7 +20,6 @@ use crate::frontier::Hours;
 use crate::model::{canonical, check_scope, check_scope_override, host_key};
 use crate::parse::{Rules, lastmod_moment};
 use crate::secret::Text;
-use crate::sink;
 use crate::source;
 
 /// Longest name of a job, source or sink.
@@ -37,17 +37,17 @@ pub struct Wrong {
 
 /// What of a key is marked.
 #[derive(Clone, Copy)]
-enum On {
+pub enum On {
     Key,
     Value,
 }
 
 impl Wrong {
-    fn new(key: impl Into<String>, on: On, what: impl Into<String>) -> Self {
+    pub fn new(key: impl Into<String>, on: On, what: impl Into<String>) -> Self {
         Self { key: key.into(), on, what: what.into(), hint: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -73,7 +73,8 @@ pub fn complete(config: &mut Config, folder: &Path) -> Vec<Wrong> {
     sources(config, folder, &mut wrongs);
     scope(config, &mut wrongs);
     extract(config, &mut wrongs);
-    sinks(config, &mut wrongs);
+    outputs::sinks(config, &mut wrongs);
+    outputs::exports(config, &mut wrongs);
     wrongs
 }
 
@@ -315,38 +316,8 @@ fn check_files(key: &str, files: &source::files::Settings, folder: &Path, wrongs
     }
 }
 
-fn sinks(config: &Config, wrongs: &mut Vec<Wrong>) {
-    unique("sinks", config.sinks.iter().map(sink::Settings::id), wrongs);
-    let mut folders: Vec<PathBuf> = Vec::new();
-    for (index, settings) in config.sinks.iter().enumerate() {
-        for sink::Wrong { key, what, hint } in settings.check() {
-            let wrong = Wrong::new(format!("sinks[{index}].{key}"), On::Value, what);
-            wrongs.push(Wrong { hint, ..wrong });
-        }
-        let key = format!("sinks[{index}].{}", if settings.path().is_some() { "path" } else { "id" });
-        let folder = match settings.folder() {
-            Ok(folder) => folder,
-            Err(what) => {
-                wrongs.push(Wrong::new(key, On::Value, what));
-                continue;
-            }
-        };
-        // A sink removes what it did not write, so nothing of another one may stand in its folder.
-        let overlaps = |other: &&PathBuf| other.starts_with(&folder) || folder.starts_with(other);
-        if let Some(other) = folders.iter().find(overlaps) {
-            let what = if *other == folder {
-                format!("two sinks write to the folder `{}`", folder.display())
-            } else {
-                format!("the folders `{}` and `{}` of two sinks overlap", other.display(), folder.display())
-            };
-            wrongs.push(Wrong::new(key, On::Value, what).hint("give each a folder of its own"));
-        }
-        folders.push(folder);
-    }
-}
-
 /// Ids must be safe as names and stand once.
-fn unique<'a>(list: &str, ids: impl Iterator<Item = &'a str>, wrongs: &mut Vec<Wrong>) {
+pub fn unique<'a>(list: &str, ids: impl Iterator<Item = &'a str>, wrongs: &mut Vec<Wrong>) {
     let mut seen: Vec<&str> = Vec::new();
     for (index, id) in ids.enumerate() {
         let key = format!("{list}[{index}].id");
@@ -355,7 +326,7 @@ fn unique<'a>(list: &str, ids: impl Iterator<Item = &'a str>, wrongs: &mut Vec<W
         } else if let Some(first) = seen.iter().position(|other| *other == id) {
             let what = format!("`{id}` is already the id of {list}[{first}]");
             wrongs.push(Wrong::new(key, On::Value, what).hint("give each an id of its own"));
-        } else if list == "sinks" && OWN_SINKS.contains(&id) {
+        } else if matches!(list, "sinks" | "exports") && OWN_SINKS.contains(&id) {
             let what = format!("`{id}` is the id of an output that every run has");
             wrongs.push(Wrong::new(key, On::Value, what).hint("choose another id"));
         }

@@ -171,7 +171,7 @@ mod tests {
     fn what_is_shown_reads_back_as_the_same_config() {
         let more = "http = { proxy = { env = 'P' }, headers = { A = 'b', C = { file = 's' } }, ca_file = 'ca.pem' }\n\
             hosts.'Bücher.example:80' = { delay = '2s' }\n\
-            extract = [{ id = 'r', fields.z = { css = 'p', type = 'float', default = 1, decimal = ',' }, fields.a = { each = 'i', fields.b = { css = 'b' } } }]\nsinks = [{ type = 'pages', id = 'p' }]";
+            extract = [{ id = 'r', fields.z = { css = 'p', type = 'float', default = 1, decimal = ',' }, fields.a = { each = 'i', fields.b = { css = 'b' } } }]\nsinks = [{ type = 'pages', id = 'p' }]\nexports = [{ type = 'sqlite', id = 'e', path = 'x/y.db' }]";
         let text = GOOD.replacen("[[", &format!("{more}\n[["), 1);
         let first = read(&text, &[]).expect("good");
         assert_eq!(first.config.hosts.keys().collect::<Vec<_>>(), ["xn--bcher-kva.example"]);
@@ -187,7 +187,8 @@ mod tests {
         check(
             "polite = 1",
             "3:1: unknown key `polite` | the keys here are `config_version`, `job`, `http`, \
-            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `extract`, `sinks`, `tests`",
+            `politeness`, `retry`, `scope`, `limits`, `checkpoint`, `records`, `log`, `hosts`, `sources`, `extract`, `sinks`, \
+            `exports`, `tests`",
         );
         check(
             "max_concurrency = 1",
@@ -403,6 +404,33 @@ mod tests {
         check(
             "sinks = [{ type = 'pages', id = 'a' }, { type = 'pages', id = 'b', path = 'a/' }]",
             "3:75: two sinks write to the folder `a` | give each a folder of its own",
+        );
+    }
+
+    #[test]
+    fn exports_stand_in_nobodys_way() {
+        let export = |path: &str| format!("exports = [{{ type = 'sqlite', id = 'e', path = '{path}' }}]");
+        for path in ["../x", "/x", "a b", ".writing-x", ""] {
+            let what = format!(
+                "3:48: `{path}` is not a file inside the run directory, such as `table.parquet`: letters, digits, `.`, `_` and `-`"
+            );
+            check(&export(path), &what);
+        }
+        check(
+            &export("manifest.json"),
+            "3:48: `manifest.json` is taken by what every run writes; choose another `path`",
+        );
+        check(
+            &format!("{}\nsinks = [{{ type = 'pages', id = 'web' }}]", export("web/x.db")),
+            "3:48: `web/x.db` stands in the way of a sink, `web` | choose another `path`",
+        );
+        check(
+            "exports = [{ type = 'sqlite', id = 'a' }, { type = 'sqlite', id = 'b', path = 'a.sqlite' }]",
+            "3:79: `a.sqlite` stands in the way of another export, `a.sqlite` | give each a file of its own",
+        );
+        check(
+            "exports = [{ type = 'sqlite', id = 'records' }]",
+            "3:36: `records` is the id of an output that every run has | choose another id",
         );
     }
 

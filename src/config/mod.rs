@@ -7,6 +7,7 @@
 mod check;
 mod limits;
 mod load;
+mod outputs;
 mod problem;
 mod read;
 mod reference;
@@ -34,6 +35,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::export;
 use crate::fetch;
 use crate::frontier::{Politeness, Retry};
 use crate::model::ScopeSettings;
@@ -90,6 +92,9 @@ pub struct Config {
     /// Further outputs beside `records` and `outcomes`.
     #[serde(default)]
     pub sinks: Vec<sink::Settings>,
+    /// Files of other formats, made of the records when the run has ended.
+    #[serde(default)]
+    pub exports: Vec<export::Settings>,
     /// Pages that were kept, and what the rules are to find in them: `trawl test`.
     #[serde(default)]
     pub tests: Vec<Test>,

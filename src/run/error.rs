@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::exit::Exit;
+use crate::export::ExportError;
 use crate::frontier::BacklogError;
 use crate::pipeline::{CommitError, PipelineError, PlanError};
 use crate::sink::SinkError;
@@ -69,6 +70,17 @@ pub enum RunError {
         /// What there is.
         known: String,
     },
+    /// An export cannot be made.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A file that would stand where only a manifest says what may stand.
+    #[error(
+        "`{path}` would stand in the run itself, which holds what its manifest names\nhint: choose a path outside of the run directory"
+    )]
+    WithinRun {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is nothing to look at.
     #[error("no run in `{path}`\nhint: {hint}")]
     NoRun {
@@ -94,6 +106,11 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether what the system said is that the disk is full.
+    pub fn is_full(error: Option<&io::Error>) -> bool {
+        error.is_some_and(is_full)
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
@@ -107,7 +124,10 @@ impl RunError {
             Self::Create { error, .. } if is_full(error) => Exit::DiskFull,
             Self::Create { .. } => Exit::CannotCreate,
             Self::Io { error, .. } => io_exit(error),
-            Self::NoSource { .. } => Exit::Usage,
+            Self::NoSource { .. } | Self::WithinRun { .. } | Self::Export(ExportError::LeftOut { .. }) => {
+                Exit::Usage
+            }
+            Self::Export(error) => error.io().map_or(Exit::Io, io_exit),
             Self::Unbalanced { .. } => Exit::Invariant,
         }
     }

@@ -7,6 +7,7 @@ mod directory;
 mod error;
 mod exit;
 mod explain;
+mod exports;
 mod extract;
 mod following;
 pub mod hosts;
@@ -37,6 +38,7 @@ pub use self::directory::{RunDir, latest};
 pub use self::error::RunError;
 pub use self::exit::Exit;
 pub use self::explain::{Explanation, InRun, Refused, SourceVerdict, explain, meant};
+pub use self::exports::{Exported, Text};
 pub use self::extract::{Ask as ExtractAsk, ExtractError, Extraction, extract};
 use self::following::Following;
 pub use self::keeping::{Ask as KeepAsk, KeepError, Kept, keep};
@@ -137,13 +139,11 @@ fn publish(
     mut closed: Closed,
     following: Following,
 ) -> Result<Ended, RunError> {
-    let summary = publication.carry_out(&mut closed, Timestamp::now())?;
+    let (exit, summary) = publication.carry_out(&mut closed, Timestamp::now())?;
     let Closed { journal, follower, .. } = closed;
     drop(follower);
     following.wait(None)?;
     publication.retire(journal.path())?;
-    let exit =
-        Exit::ALL.into_iter().find(|exit| exit.code() == publication.finish.exit).unwrap_or(Exit::Error);
     Ok(Ended { exit, summary, place: publication.place() })
 }
 

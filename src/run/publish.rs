@@ -4,7 +4,7 @@
 //! `Finish` frame, so nothing is crawled again, and what was done is done once more without harm.
 //!
 //! ```text
-//! finish sinks ─► summary, hosts, report, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
+//! finish sinks ─► exports ─► summary, hosts, report, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
 //! ```
 
 use std::fs::File;
@@ -18,6 +18,7 @@ use super::carry;
 use super::directory;
 use super::error::RunError;
 use super::exit::Exit;
+use super::exports;
 use super::hosts::{self, HOSTS};
 use super::log::RUN_LOG;
 use super::manifest::{Entry, FORMAT_VERSION, MANIFEST, Manifest, SUCCESS, Totals};
@@ -54,19 +55,28 @@ impl Publication<'_> {
         if self.is_good() { self.session.dir.published() } else { self.session.dir.failed() }
     }
 
-    /// Carries it out, up to the journal, which the follower of the index may still need. Gives the summary as text
-    /// for a person.
-    pub fn carry_out(&self, closed: &mut Closed, now: Timestamp) -> Result<String, RunError> {
-        let names = (self.session.begin.run_id.as_str(), self.job.config.job.name.as_str());
+    /// Carries it out, up to the journal, which the follower of the index may still need. Gives the exit code, and
+    /// the summary as text for a person.
+    pub fn carry_out(&self, closed: &mut Closed, now: Timestamp) -> Result<(Exit, String), RunError> {
+        let config = self.job.config;
+        let names = (self.session.begin.run_id.as_str(), config.job.name.as_str());
         let started = (self.session.started.as_str(), self.session.starts);
-        let summary = Summary::new(names, self.finish, started, now, self.tally);
-        if self.session.dir.partial().exists() {
-            let artifacts = closed.finish_sinks()?;
+        let mut summary = Summary::new(names, self.finish, started, now, self.tally);
+        let mut exit = self.exit(&[]);
+        let dir = self.session.dir.partial();
+        if dir.exists() {
+            let mut artifacts = closed.finish_sinks()?;
             crash::reached("publish.finished");
+            if self.is_good() {
+                exit = self.exit(&exports::add(config, &self.session.begin, &dir, &mut artifacts)?);
+            }
+            summary.exit_code = exit.code();
             self.write(artifacts, &summary)?;
             crash::reached("publish.success");
             self.session.dir.rename(&self.place())?;
             crash::reached("publish.renamed");
+        } else if self.is_good() {
+            exit = self.exit(&exports::missing(config, &self.place())?);
         }
         if self.is_good() {
             self.session.dir.point_latest()?;
@@ -75,7 +85,13 @@ impl Publication<'_> {
             crash::reached("publish.snapshot");
             let _ = closed.follower.send(Progress::Published(snapshot));
         }
-        Ok(summary.for_people(&self.place().display().to_string()))
+        Ok((exit, summary.for_people(&self.place().display().to_string())))
+    }
+
+    /// How the process ends: as the crawl did, but for exports that could not be made.
+    fn exit(&self, failed: &[String]) -> Exit {
+        let ended = Exit::ALL.into_iter().find(|exit| exit.code() == self.finish.exit);
+        if failed.is_empty() { ended.unwrap_or(Exit::Error) } else { Exit::Io }
     }
 
     /// The files beside those of the sinks, the manifest last but one, `_SUCCESS` last.

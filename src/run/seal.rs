@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::export;
 use crate::store::{Begin, Layout, StoreError, beginning};
 
 /// The parts of a config that decide what a run's output is. They may not change while it is unfinished.
@@ -10,6 +11,7 @@ pub fn seal(config: &Config) -> Value {
     json!({
         "job": { "name": config.job.name },
         "sinks": config.sinks,
+        "exports": config.exports,
         "records": config.records,
         "extract": config.extract,
         "http": { "max_body": config.http.max_body, "max_redirects": config.http.max_redirects },
@@ -17,6 +19,12 @@ pub fn seal(config: &Config) -> Value {
         "scope": config.scope,
         "limits": { "max_depth": config.limits.max_depth, "max_pages_per_host": config.limits.max_pages_per_host },
     })
+}
+
+/// The exports that a run began with: which files earlier processes of it may have made.
+pub fn exports(begin: &Begin) -> Vec<export::Settings> {
+    let sealed: Value = serde_json::from_str(&begin.sealed).unwrap_or_default();
+    serde_json::from_value(sealed["exports"].clone()).unwrap_or_default()
 }
 
 /// Which keys of the config differ from those that a run began with, each with its value then and now.

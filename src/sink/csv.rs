@@ -77,6 +77,19 @@ fn default_formula_safe() -> bool {
 }
 
 impl Settings {
+    /// The settings that a config has which gives nothing but an id.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            path: None,
+            columns: default_columns(),
+            delimiter: default_delimiter(),
+            formula_safe: default_formula_safe(),
+            compression: Compression::default(),
+            roll: Roll::default(),
+        }
+    }
+
     /// What is wrong with its keys.
     pub(super) fn check(&self) -> Vec<Wrong> {
         let mut wrongs = self.roll.check();
@@ -134,23 +147,11 @@ impl Sink for Csv {
     }
 
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
-        let Settings { id, path, columns, formula_safe, compression, roll, .. } = &self.settings;
+        let Settings { id, path, compression, roll, .. } = &self.settings;
         let place = text_place(id, path.as_ref(), dir, "csv", *compression, *roll)?;
         let journal = Journal::open(Place { count: count_rows, ..place }, at)?;
-        let format =
-            Format { separator: self.settings.separator().unwrap_or(b','), formula_safe: *formula_safe };
-        let mut heading = Row::new(format);
-        for name in columns {
-            heading.cell(name.as_bytes(), Cell::Text);
-        }
-        Ok(Box::new(Table {
-            origin: self.origin.clone(),
-            journal,
-            columns: columns.iter().filter_map(|name| Column::named(name)).collect(),
-            heading: heading.end().to_vec(),
-            row: Row::new(format),
-            cell: Vec::new(),
-        }))
+        let rows = Rows::new(&self.settings);
+        Ok(Box::new(Table { origin: self.origin.clone(), journal, heading: rows.heading.clone(), rows }))
     }
 }
 
@@ -259,29 +260,63 @@ fn is_formula(text: &[u8]) -> bool {
         && !std::str::from_utf8(text).is_ok_and(is_number)
 }
 
-/// An open table.
-struct Table {
-    origin: Origin,
-    journal: Journal,
+/// Records as rows of a table.
+pub struct Rows {
     columns: Vec<Column>,
     heading: Vec<u8>,
     row: Row,
     cell: Vec<u8>,
 }
 
-impl Writer for Table {
-    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError> {
-        let Some(record) = Record::from_visit(&self.origin, visit) else { return Ok(None) };
+impl Rows {
+    /// The table that the settings describe.
+    pub fn new(settings: &Settings) -> Self {
+        let Settings { columns, formula_safe, .. } = settings;
+        let format = Format { separator: settings.separator().unwrap_or(b','), formula_safe: *formula_safe };
+        let mut heading = Row::new(format);
+        for name in columns {
+            heading.cell(name.as_bytes(), Cell::Text);
+        }
+        Self {
+            columns: columns.iter().filter_map(|name| Column::named(name)).collect(),
+            heading: heading.end().to_vec(),
+            row: Row::new(format),
+            cell: Vec::new(),
+        }
+    }
+
+    /// The row of names, with its line end.
+    pub fn heading(&self) -> &[u8] {
+        &self.heading
+    }
+
+    /// The row of a record, with its line end.
+    pub fn of(&mut self, record: &Record<'_>) -> serde_json::Result<&[u8]> {
         self.row.clear();
         for column in &self.columns {
             self.cell.clear();
             self.cell.shrink_to(ROW_BYTES);
-            let kind = column
-                .write(&record, &mut self.cell)
-                .map_err(|error| self.journal.failed("write", io::Error::from(error)))?;
+            let kind = column.write(record, &mut self.cell)?;
             self.row.cell(&self.cell, kind);
         }
-        self.journal.append_below(|_| self.heading.clone(), self.row.end()).map(Some)
+        Ok(self.row.end())
+    }
+}
+
+/// An open table.
+struct Table {
+    origin: Origin,
+    journal: Journal,
+    heading: Vec<u8>,
+    rows: Rows,
+}
+
+impl Writer for Table {
+    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError> {
+        let Some(record) = Record::from_visit(&self.origin, visit) else { return Ok(None) };
+        let row = self.rows.of(&record);
+        let row = row.map_err(|error| self.journal.failed("write", io::Error::from(error)))?;
+        self.journal.append_below(|_| self.heading.clone(), row).map(Some)
     }
 
     fn sync(&mut self) -> Result<Position, SinkError> {

@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{self, Json};
-use super::folder;
 use super::journal::Journal;
 use super::packing::Compression;
 use super::place::Place;
 use super::roll::Roll;
 use super::{Artifact, PART_BYTES, Sink, SinkError, Writer, Wrong};
+use crate::inside;
 use crate::model::{Origin, OutcomeLine, Position, Record, Span, Visit};
 
 /// A line is written from a buffer of this size, which grows for a big page and then shrinks back.
@@ -156,7 +156,7 @@ pub(super) fn text_place(
     roll: Roll,
 ) -> Result<Place, SinkError> {
     let sink = id.to_owned();
-    let folder: PathBuf = folder::checked(path.map_or(id, String::as_str))
+    let folder: PathBuf = inside::folder(path.map_or(id, String::as_str))
         .map_err(|what| SinkError::Folder { sink: sink.clone(), what })?;
     Ok(Place {
         extension: format!("{ending}{}", compression.ending()),

@@ -2,7 +2,6 @@
 
 mod columns;
 pub mod csv;
-mod folder;
 mod journal;
 pub mod jsonl;
 mod names;
@@ -25,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::inside;
 use crate::kind::Kind;
 use crate::model::{Origin, Position, Span, Visit};
 use crate::units::Size;
@@ -187,7 +187,7 @@ impl Settings {
 
     /// The folder in the run directory, or why the config's folder cannot be used.
     pub fn folder(&self) -> Result<PathBuf, String> {
-        folder::checked(self.path().unwrap_or(self.id()))
+        inside::folder(self.path().unwrap_or(self.id()))
     }
 
     /// What is wrong with its keys, but for id and folder.

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::folder;
 use super::journal::Journal;
 use super::names::{identity, kind, page_path};
 use super::place::{Place, sync_dir};
 use super::{Artifact, Sink, SinkError, Writer};
+use crate::inside;
 use crate::model::{Fetched, Outcome, Position, Span, UrlKey, Visit};
 
 /// Up to so many new files are synced one by one; for more it is cheaper to sync the file system.
@@ -38,7 +38,7 @@ pub struct Settings {
 
 impl Settings {
     fn folder(&self) -> Result<PathBuf, String> {
-        folder::checked(self.path.as_ref().unwrap_or(&self.id))
+        inside::folder(self.path.as_ref().unwrap_or(&self.id))
     }
 }
 

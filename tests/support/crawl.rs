@@ -121,6 +121,12 @@ impl Crawl {
         self.entry("sinks", table)
     }
 
+    /// Adds an `[[exports]]` table.
+    #[must_use]
+    pub fn export(self, table: &str) -> Self {
+        self.entry("exports", table)
+    }
+
     /// Adds an `[[extract]]` table.
     #[must_use]
     pub fn rule(self, table: &str) -> Self {

@@ -34,12 +34,12 @@ use self::archive::Archive;
 use self::known::Known;
 use self::member::Packer;
 use self::record::{Payload, Record};
-use super::folder;
 use super::journal::Journal;
 use super::packing::Compression;
 use super::place::Place;
 use super::roll::Roll;
 use super::{Crawler, Sink, SinkError, Writer, Wrong};
+use crate::inside;
 use crate::model::{Origin, Position};
 use crate::units::Size;
 
@@ -98,7 +98,7 @@ impl Warc {
     fn place(&self, dir: &Path) -> Result<Place, SinkError> {
         let Settings { id, path, roll } = &self.settings;
         let sink = id.clone();
-        let folder = folder::checked(path.as_ref().unwrap_or(id))
+        let folder = inside::folder(path.as_ref().unwrap_or(id))
             .map_err(|what| SinkError::Folder { sink: sink.clone(), what })?;
         Ok(Place {
             stem: format!("{}-{}", self.origin.job, self.origin.run_id),
