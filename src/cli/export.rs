@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Global, RunArgs};
 use super::report::{Report, printable, tame_json};
-use crate::export::{EXPORTS, ExportError};
+use crate::export::{Database, EXPORTS, ExportError, check_table, is_database};
 use crate::kind::nearest;
 use crate::run::{Exit, Exported, RunError, Text};
 
@@ -14,8 +14,8 @@ use crate::run::{Exit, Exported, RunError, Text};
 pub struct Args {
     #[command(flatten)]
     run: RunArgs,
-    /// Format, and where to: `jsonl` and `csv` go to standard output without a path, others to a file named after
-    /// the run; as often as needed
+    /// Format, and where to: `jsonl` and `csv` go to standard output without a path, `postgres` to a table of the
+    /// database that `DATABASE_URL` names, others to a file named after the run; as often as needed
     #[arg(long, value_name = "FORMAT[=PATH]", required = true, value_parser = target)]
     to: Vec<Target>,
 }
@@ -66,6 +66,9 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         let exit = match (target.format, &target.path) {
             (Format::Text(text), None) => print(&run, text, report),
             (Format::Text(text), Some(path)) => told(run.write(text, path), path, report),
+            (Format::File(format), table) if is_database(format) => {
+                load(&run, format, table.as_deref(), report)
+            }
             (Format::File(format), path) => {
                 let named = || PathBuf::from(format!("{}.{format}", run.name()));
                 let path = path.clone().unwrap_or_else(named);
@@ -77,6 +80,22 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         }
     }
     Exit::Complete
+}
+
+/// The address stands in the environment, because everybody can read the arguments of a process.
+fn load(run: &Exported, format: &str, table: Option<&Path>, report: &Report) -> Exit {
+    const URL: &str = "DATABASE_URL";
+    let table = table.map_or("records".into(), Path::to_string_lossy);
+    if let Err(what) = check_table(&table) {
+        return report.error(Exit::Usage, &what);
+    }
+    let Ok(url) = std::env::var(URL) else {
+        let what = format!(
+            "the environment variable `{URL}` is not set\nhint: {URL}=postgres://user:password@host/name"
+        );
+        return report.error(Exit::Usage, &what);
+    };
+    told(run.load(format, &Database { url: &url, table: &table }), Path::new(&*table), report)
 }
 
 fn told(made: Result<u64, RunError>, path: &Path, report: &Report) -> Exit {

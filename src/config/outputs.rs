@@ -53,8 +53,14 @@ pub fn exports(config: &Config, wrongs: &mut Vec<Wrong>) {
             wrongs.push(Wrong::new(format!("exports[{index}].type"), On::Value, what).hint(hint));
         }
         let key = format!("exports[{index}].{}", if settings.path().is_some() { "path" } else { "id" });
+        if let export::Settings::Postgres(table) = settings
+            && let Err(what) = export::check_table(&table.table)
+        {
+            wrongs.push(Wrong::new(format!("exports[{index}].table"), On::Value, what));
+        }
         let file = match settings.file() {
-            Ok(file) => file,
+            Ok(Some(file)) => file,
+            Ok(None) => continue,
             Err(what) => {
                 wrongs.push(Wrong::new(key, On::Value, what));
                 continue;

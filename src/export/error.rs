@@ -39,6 +39,14 @@ pub enum ExportError {
         #[source]
         error: Box<dyn Error + Send + Sync>,
     },
+    /// A database that cannot be reached, or does not take the records.
+    #[error(
+        "the database does not take the records: {what}\nhint: what is not loaded yet is loaded by `trawl export`, however often it is tried"
+    )]
+    Database {
+        /// What it said.
+        what: String,
+    },
     /// A format that is known, and not in this build.
     #[error(
         "this build of trawl cannot write `{format}`\nhint: build it with `--features {format}`, which is on by default"

@@ -1,14 +1,16 @@
 //! Files of other formats, made of the finished parts of a run: read line by line, written under another name, and
 //! renamed when they are whole. Changes nothing in what it reads, and makes a file anew rather than mending it.
 
-#[cfg(any(feature = "parquet", feature = "sqlite"))]
+#[cfg(any(feature = "parquet", feature = "postgres", feature = "sqlite"))]
 mod columns;
 mod error;
-#[cfg(any(feature = "parquet", feature = "sqlite"))]
+#[cfg(any(feature = "parquet", feature = "postgres", feature = "sqlite"))]
 mod moment;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod place;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reader;
 mod settings;
 mod shape;
@@ -16,7 +18,7 @@ mod shape;
 mod sqlite;
 
 pub use error::{ExportError, Fault};
-pub use settings::{File, Settings};
+pub use settings::{File, Settings, Table};
 pub use shape::{Field, Rule, Shape};
 
 use std::fs;
@@ -44,9 +46,23 @@ trait Writer {
 /// Opens a file of a format, for records of these rules. There is nothing at the path.
 type Open = fn(&Path, &[Rule]) -> Result<Box<dyn Writer>, Fault>;
 
-/// How a format is opened; none if this build has left it out.
+/// Loads records into a database, under the id of their run.
+type Load = fn(&Database<'_>, &str, Records<'_>) -> Result<u64, ExportError>;
+
+/// How a format is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Build(Option<Open>);
+pub struct Build(Way);
+
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "a build may have left out all of a way")]
+enum Way {
+    /// As a file.
+    File(Open),
+    /// As rows of somebody else's database.
+    Database(Load),
+    /// Not in this build.
+    LeftOut,
+}
 
 /// The kinds of export: one line each feeds config errors, help and docs.
 pub const EXPORTS: &[Kind<Build>] = &[
@@ -60,17 +76,31 @@ pub const EXPORTS: &[Kind<Build>] = &[
         about: "an SQLite database: a table of records and one of their fields",
         build: SQLITE,
     },
+    Kind { name: "postgres", about: "rows of a table in a PostgreSQL database", build: POSTGRES },
 ];
 
 #[cfg(feature = "parquet")]
-const PARQUET: Build = Build(Some(parquet::open));
+const PARQUET: Build = Build(Way::File(parquet::open));
 #[cfg(not(feature = "parquet"))]
-const PARQUET: Build = Build(None);
+const PARQUET: Build = Build(Way::LeftOut);
 
 #[cfg(feature = "sqlite")]
-const SQLITE: Build = Build(Some(sqlite::open));
+const SQLITE: Build = Build(Way::File(sqlite::open));
 #[cfg(not(feature = "sqlite"))]
-const SQLITE: Build = Build(None);
+const SQLITE: Build = Build(Way::LeftOut);
+#[cfg(feature = "postgres")]
+const POSTGRES: Build = Build(Way::Database(postgres::load));
+#[cfg(not(feature = "postgres"))]
+const POSTGRES: Build = Build(Way::LeftOut);
+
+/// A database that is there.
+#[derive(Clone, Copy)]
+pub struct Database<'a> {
+    /// Its address: `postgres://user:password@host/name`. Never shown.
+    pub url: &'a str,
+    /// The table of records, made if it is not there: a name that [`check_table`] takes.
+    pub table: &'a str,
+}
 
 /// The records that a file is made of.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +113,47 @@ pub struct Records<'a> {
     pub rules: &'a [Rule],
 }
 
-/// Whether this build can make files of a format of [`EXPORTS`]; the error says what to do.
+/// Whether this build can make a format of [`EXPORTS`]; the error says what to do.
 pub fn check(format: &str) -> Result<(), ExportError> {
-    opener(format).map(drop)
+    match way(format) {
+        Way::LeftOut => Err(left_out(format)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a format is made in a database and not as a file.
+pub fn is_database(format: &str) -> bool {
+    // A build that has left it out is asked, too.
+    format == "postgres"
+}
+
+/// Why a text is no name of a table: `table` or `schema.table`.
+pub fn check_table(name: &str) -> Result<(), String> {
+    let is_word = |part: &str| {
+        let mut bytes = part.bytes();
+        let begins = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        begins && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    if name.split('.').count() <= 2 && name.split('.').all(is_word) && name.len() <= 50 {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` is no name of a table, such as `records` or `crawl.records`: lower-case letters, digits and `_`, at most 50"
+    ))
+}
+
+/// Loads records into a database of a format, and gives their count. What was loaded stays; what a broken load has
+/// begun is not to be seen, and the next one goes on.
+pub fn load(
+    format: &str,
+    database: &Database<'_>,
+    run: &str,
+    records: Records<'_>,
+) -> Result<u64, ExportError> {
+    match way(format) {
+        Way::Database(load) => load(database, run, records),
+        _ => Err(left_out(format)),
+    }
 }
 
 /// Makes a file of a format and gives the count of its records. What stands at `to` is replaced when the new file is
@@ -149,8 +217,18 @@ pub fn each(
 }
 
 fn opener(format: &str) -> Result<Open, ExportError> {
-    let kind = EXPORTS.iter().find(|kind| kind.name == format);
-    kind.and_then(|kind| kind.build.0).ok_or_else(|| ExportError::LeftOut { format: format.to_owned() })
+    match way(format) {
+        Way::File(open) => Ok(open),
+        _ => Err(left_out(format)),
+    }
+}
+
+fn way(format: &str) -> Way {
+    EXPORTS.iter().find(|kind| kind.name == format).map_or(Way::LeftOut, |kind| kind.build.0)
+}
+
+fn left_out(format: &str) -> ExportError {
+    ExportError::LeftOut { format: format.to_owned() }
 }
 
 #[cfg(test)]
@@ -164,10 +242,14 @@ mod tests {
     #[test]
     fn every_kind_has_its_settings() {
         for kind in EXPORTS {
-            let table = serde_json::json!({ "type": kind.name, "id": "mine" });
+            let mut table = serde_json::json!({ "type": kind.name, "id": "mine" });
+            if is_database(kind.name) {
+                table["url"] = "postgres:///x".into();
+            }
             let settings: Settings = serde_json::from_value(table).expect(kind.name);
             assert_eq!((settings.format(), settings.id()), (kind.name, "mine"));
-            assert_eq!(settings.file(), Ok(format!("mine.{}", kind.name).into()));
+            let file = (!is_database(kind.name)).then(|| format!("mine.{}", kind.name).into());
+            assert_eq!(settings.file(), Ok(file));
         }
     }
 }

@@ -16,10 +16,10 @@ const RECORD: &str = r#"{
     "fetch_duration_ms": 41, "fetch_attempts": 1, "fetch_bytes": 7, "fetch_ip": "127.0.0.1",
     "fetch_protocol": "h2", "http_etag": null, "http_last_modified": null, "content_mime_type": "text/html",
     "content_mime_detected": null, "content_charset": "UTF-8", "content_charset_source": "header",
-    "content_languages": [], "content_length": 12, "content_truncated": false, "content_digest": "blake3:00",
-    "title": "A \u2028\"title\"\n", "description": null, "text": null,
+    "content_languages": [], "content_languages_source": null, "content_length": 12, "content_truncated": false, "content_digest": "blake3:00",
+    "title": "A \u2028\"title\"\n", "description": null, "text": null, "word_count": 3,
     "links": [{"url": "https://example.org/b", "rel": null}, {"url": "https://example.org/c", "rel": "me"}],
-    "fields": {}, "extract_rule": null, "extract_warnings": [],
+    "fields": {}, "extract_rule": null, "extract_warnings": [], "structured": {"author": "A", "json_ld": [{}]},
     "sitemap": {"lastmod": "2026-11-21", "changefreq": null, "priority": "0.5"}
 }"#;
 

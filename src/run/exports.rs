@@ -11,7 +11,7 @@ use super::error::RunError;
 use super::manifest::{MANIFEST, Manifest};
 use super::seal;
 use crate::config::Config;
-use crate::export::{self, ExportError, Fault, Field, Records, Rule, Shape};
+use crate::export::{self, Database, ExportError, Fault, Field, Records, Rule, Shape};
 use crate::model::Record;
 use crate::parse::{FieldSettings, RuleSettings, Type};
 use crate::sink::{Artifact, csv};
@@ -30,7 +30,7 @@ pub fn add(
     artifacts: &mut Vec<Artifact>,
 ) -> Result<Vec<String>, RunError> {
     for old in seal::exports(begin).iter().filter(|old| !config.exports.contains(old)) {
-        if let Ok(file) = old.file() {
+        if let Ok(Some(file)) = old.file() {
             export::forget(&dir.join(file))?;
         }
     }
@@ -40,12 +40,23 @@ pub fn add(
     let parts = parts(artifacts.iter().map(|artifact| artifact.path.clone()));
     let rules = rules(&config.extract);
     let mut failed = Vec::new();
+    let records = Records { dir, parts: &parts, rules: &rules };
     for settings in &config.exports {
         let (id, format) = (settings.id(), settings.format());
+        if let export::Settings::Postgres(table) = settings {
+            match load(table, &begin.run_id, records) {
+                Ok(records) => tracing::info!(export = id, records, table = table.table, "exported"),
+                Err(error) => {
+                    said(id, &error.to_string());
+                    failed.push(id.to_owned());
+                }
+            }
+            continue;
+        }
         // What cannot be a path was refused when the config was read.
-        let Ok(path) = settings.file() else { continue };
+        let Ok(Some(path)) = settings.file() else { continue };
         let to = dir.join(&path);
-        match export::make(format, Records { dir, parts: &parts, rules: &rules }, &to) {
+        match export::make(format, records, &to) {
             Ok(records) => {
                 tracing::info!(export = id, records, path = %path.display(), "exported");
                 artifacts.push(Artifact { path, records });
@@ -55,13 +66,7 @@ pub fn add(
                 if let Err(left) = export::forget(&to) {
                     tracing::warn!(export = id, error = %left, "something is left of it");
                 }
-                let error = error.to_string();
-                let error = error.split("\nhint: ").next().unwrap_or_default();
-                tracing::error!(
-                    export = id,
-                    error,
-                    "the run is published without an export; `trawl export` can make it later"
-                );
+                said(id, &error.to_string());
                 failed.push(id.to_owned());
             }
         }
@@ -69,14 +74,32 @@ pub fn add(
     Ok(failed)
 }
 
-/// The exports of the config that a published run lacks.
+/// Loads records into the table of a config.
+fn load(table: &export::Table, run: &str, records: Records<'_>) -> Result<u64, RunError> {
+    let url = table.url.resolve().map_err(|error| ExportError::Database { what: error.to_string() })?;
+    let database = Database { url: url.expose(), table: &table.table };
+    Ok(export::load("postgres", &database, run, records)?)
+}
+
+/// Says that an export could not be made.
+fn said(export: &str, error: &str) {
+    let error = error.split("\nhint: ").next().unwrap_or_default();
+    tracing::error!(
+        export,
+        error,
+        "the run is published without an export; `trawl export` can make it later"
+    );
+}
+
+/// The exports of the config that a published run lacks, as far as its files say it.
 pub fn missing(config: &Config, dir: &Path) -> Result<Vec<String>, RunError> {
     if config.exports.is_empty() {
         return Ok(Vec::new());
     }
     let manifest = manifest(dir)?;
     let is_there = |file: &Path| manifest.files.iter().any(|entry| Path::new(&entry.path) == file);
-    let lacking = |one: &&export::Settings| one.file().is_ok_and(|file| !is_there(&file));
+    let lacking =
+        |one: &&export::Settings| one.file().is_ok_and(|file| file.is_some_and(|file| !is_there(&file)));
     Ok(config.exports.iter().filter(lacking).map(|one| one.id().to_owned()).collect())
 }
 
@@ -123,6 +146,11 @@ impl Exported {
     pub fn make(&self, format: &str, to: &Path) -> Result<u64, RunError> {
         self.check_outside(to)?;
         Ok(export::make(format, self.records(), to)?)
+    }
+
+    /// Loads the records into a database of one of these formats, and gives their count.
+    pub fn load(&self, format: &str, database: &Database<'_>) -> Result<u64, RunError> {
+        Ok(export::load(format, database, &self.name(), self.records())?)
     }
 
     /// Makes a file of text.

@@ -15,6 +15,7 @@
 mod command;
 #[path = "../../src/export/parquet/reading.rs"]
 mod parquet_file;
+mod postgres;
 mod reading;
 mod runs;
 #[path = "../support/mod.rs"]

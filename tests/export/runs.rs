@@ -7,7 +7,7 @@ use crate::reading::{check_parquet, check_sqlite, listed, query};
 use crate::support::{Answer, Crawl, Dataset, Site};
 
 /// Records of a part, so that a run has several.
-const PAGES: usize = 30;
+pub const PAGES: usize = 30;
 
 /// Places at which a process dies, from the end of the crawl to the publication.
 const PLACES: [&str; 9] = [

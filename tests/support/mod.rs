@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod example_site;
 pub mod machine;
 pub mod outputs;
+pub mod postgres;
 pub mod site;
 pub mod warc;
 pub mod web;
