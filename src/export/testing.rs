@@ -19,7 +19,7 @@ const RECORD: &str = r#"{
     "content_languages": [], "content_languages_source": null, "content_length": 12, "content_truncated": false, "content_digest": "blake3:00",
     "title": "A \u2028\"title\"\n", "description": null, "text": null, "word_count": 3,
     "links": [{"url": "https://example.org/b", "rel": null}, {"url": "https://example.org/c", "rel": "me"}],
-    "fields": {}, "extract_rule": null, "extract_warnings": [], "structured": {"author": "A", "json_ld": [{}]},
+    "fields": {}, "extract_rule": null, "extract_warnings": [], "structured": null,
     "sitemap": {"lastmod": "2026-11-21", "changefreq": null, "priority": "0.5"}
 }"#;
 
