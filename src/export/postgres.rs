@@ -124,6 +124,10 @@ impl Table {
     }
 
     /// Loads a part unless it was, and gives the count of its records.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "one blocking thread for a whole part, and no page is parsed on it"
+    )]
     async fn load(&self, pool: &Pool, run: &str, dir: Arc<Path>, part: &Path) -> Result<u64, ExportError> {
         let (name, parts) = (&self.name, &self.parts);
         let failed = |error: tokio_postgres::Error| refused(&error);
