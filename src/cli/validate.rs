@@ -96,7 +96,7 @@ fn describe(
     unfinished: Option<&str>,
     exit: Exit,
 ) -> io::Result<()> {
-    let Config { job, politeness, limits, sources, sinks, .. } = &loaded.config;
+    let Config { job, politeness, limits, sources, sinks, exports, .. } = &loaded.config;
     let verdict = if exit == Exit::Complete { "is valid" } else { "cannot be carried out as it is" };
     writeln!(out, "{} {verdict}", path(&loaded.path))?;
     writeln!(out, "job    {}", job.name)?;
@@ -122,12 +122,13 @@ fn describe(
     let ends = if ends.is_empty() { "when all is done".to_owned() } else { ends.join(" or ") };
     writeln!(out, "stop   {ends}")?;
     let mut outputs = vec!["records", "outcomes"];
-    let folders: Vec<String> = sinks
+    let added: Vec<String> = sinks
         .iter()
         .filter_map(|settings| settings.folder().ok())
+        .chain(exports.iter().filter_map(|settings| settings.file().ok()))
         .map(|folder| folder.display().to_string())
         .collect();
-    outputs.extend(folders.iter().map(String::as_str));
+    outputs.extend(added.iter().map(String::as_str));
     writeln!(out, "write  {} to {}", outputs.join(", "), path(&job.output_dir.join("latest")))?;
     writeln!(out, "keep   {}", path(&job.state_dir))
 }
