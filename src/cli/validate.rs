@@ -125,7 +125,7 @@ fn describe(
     let added: Vec<String> = sinks
         .iter()
         .filter_map(|settings| settings.folder().ok())
-        .chain(exports.iter().filter_map(|settings| settings.file().ok()))
+        .chain(exports.iter().filter_map(|settings| settings.file().ok().flatten()))
         .map(|folder| folder.display().to_string())
         .collect();
     outputs.extend(added.iter().map(String::as_str));
