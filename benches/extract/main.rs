@@ -34,6 +34,9 @@ fields.headings = { css = 'h2, h3', many = true }
 fields.body = { css = 'article', html = true }
 ";
 
+/// The least that a tree is built for.
+const ONE: &str = "id = 'r'\nfields.missing = { css = '#none' }";
+
 fn main() {
     let mut pages: Vec<(String, String)> = [8, 60, 400]
         .map(|paragraphs| (format!("generated, {paragraphs} paragraphs"), generated(paragraphs)))
@@ -45,23 +48,27 @@ fn main() {
     let settings: RuleSettings = toml::from_str(RULE).expect("a rule");
     let (rules, wrongs) = Rules::compile(&[settings], &str::to_owned);
     assert!(wrongs.is_empty(), "{wrongs:?}");
+    let (one, _) = Rules::compile(&[toml::from_str(ONE).expect("a rule")], &str::to_owned);
     println!(
-        "{:<40} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}",
-        "page", "bytes", "scraper", "plain", "fields", "ratio", "whole"
+        "{:<40} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}",
+        "page", "bytes", "scraper", "plain", "one", "ten", "ratio", "whole"
     );
     for (name, body) in &pages {
         let full = least(|| drop(black_box(Html::parse_document(black_box(body)))));
         let plain = least(|| drop(black_box(parse(&page(None), black_box(body.as_bytes())))));
+        let single = Asked { rules: &one, url: "https://x.example/a", source: "s" };
+        let single = least(|| drop(black_box(parse(&page(Some(single)), black_box(body.as_bytes())))));
         let asked = Asked { rules: &rules, url: "https://x.example/a", source: "s" };
         let whole = least(|| drop(black_box(parse(&page(Some(asked)), black_box(body.as_bytes())))));
         let fields = whole.saturating_sub(plain);
         let ratio = |time: Duration| time.as_secs_f64() / full.as_secs_f64();
         println!(
-            "{:<40} {:>9} {:>7}us {:>7}us {:>7}us {:>7.2} {:>7.2}",
+            "{:<40} {:>9} {:>7}us {:>7}us {:>7}us {:>7}us {:>7.2} {:>7.2}",
             name.chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect::<String>(),
             body.len(),
             full.as_micros(),
             plain.as_micros(),
+            single.saturating_sub(plain).as_micros(),
             fields.as_micros(),
             ratio(fields),
             ratio(whole),

@@ -4,7 +4,10 @@
 //! it is tried (`~` looks at all elements before another, a space at all around it), and text is paid for by the
 //! node. When the purse is empty nothing more is found, and the caller says so.
 
+use std::io::{self, Write};
+
 use ego_tree::iter::Edge;
+use html5ever::serialize::{SerializeOpts, TraversalScope, serialize};
 use scraper::{ElementRef, Html, Node, Selector};
 
 use super::tree::{Bounds, Feed, Scripting};
@@ -72,6 +75,9 @@ impl Purse {
 pub struct Dom {
     html: Html,
     extent: Extent,
+    /// Whether its elements were made in the order of the document, none of them taken out again: then they can be
+    /// looked at as they lie in memory.
+    is_in_order: bool,
 }
 
 /// How large a tree is, by what a selector may have to look at: all elements, for each those around it, and for each
@@ -90,8 +96,8 @@ struct Extent {
 pub struct Place<'a> {
     element: ElementRef<'a>,
     extent: Extent,
-    /// Whether the element itself may be found, too.
-    is_root: bool,
+    /// The tree, if the place is all of it; then the element itself may be found, too.
+    whole: Option<&'a Dom>,
 }
 
 impl Dom {
@@ -107,13 +113,18 @@ impl Dom {
     pub fn new(html: Html) -> Self {
         let root = html.tree.root().children().find_map(ElementRef::wrap);
         let extent = root.map_or(Extent::default(), |root| Extent::of(root, u64::MAX));
-        Self { html, extent }
+        let is_in_order = root.is_some_and(|root| {
+            let ids = root.descendent_elements().map(|element| element.id());
+            let made = html.tree.nodes().filter(|node| node.value().is_element()).map(|node| node.id());
+            ids.eq(made)
+        });
+        Self { html, extent, is_in_order }
     }
 
     /// The whole of it; none if it has no element.
     pub fn root(&self) -> Option<Place<'_>> {
         let element = self.html.tree.root().children().find_map(ElementRef::wrap)?;
-        Some(Place { element, extent: self.extent, is_root: true })
+        Some(Place { element, extent: self.extent, whole: Some(self) })
     }
 }
 
@@ -257,9 +268,13 @@ impl<'a> Place<'a> {
         purse: &mut Purse,
     ) -> Result<impl Iterator<Item = ElementRef<'a>> + use<'a, 'c>, Empty> {
         purse.walk(css.work(self.extent))?;
+        let ordered = self.whole.filter(|dom| dom.is_in_order).map(|dom| dom.html.select(&css.selector));
         let is_found = || css.selector.matches_with_scope(&self.element, Some(self.element));
-        let itself = (css.is_scope || self.is_root && is_found()).then_some(self.element);
-        Ok(itself.into_iter().chain(self.element.select(&css.selector)))
+        let is_walked = ordered.is_none();
+        let itself =
+            (is_walked && (css.is_scope || self.whole.is_some() && is_found())).then_some(self.element);
+        let walked = is_walked.then(|| self.element.select(&css.selector));
+        Ok(itself.into_iter().chain(ordered.into_iter().flatten()).chain(walked.into_iter().flatten()))
     }
 
     /// An element as a place of its own.
@@ -267,7 +282,7 @@ impl<'a> Place<'a> {
         let extent = Extent::of(element, purse.steps);
         // What was walked: all elements below, and the way up.
         purse.walk(extent.nodes + extent.depths / extent.elements.max(1))?;
-        Ok(Self { element, extent, is_root: false })
+        Ok(Self { element, extent, whole: None })
     }
 }
 
@@ -338,15 +353,36 @@ pub fn raw_text(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Em
     Ok(text)
 }
 
-/// The HTML within an element, as a browser would write it.
+/// The HTML within an element, as a browser would write it, but for attributes in the order of their names.
 pub fn inner_html(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, Empty> {
-    purse.walk(Extent::of(element, purse.steps).nodes)?;
-    let held: usize = element.text().map(str::len).sum();
-    purse.hold(held)?;
-    let html = element.inner_html();
-    // Paid for twice where it is text: what counts is that it is bounded.
-    purse.hold(html.len())?;
-    Ok(html)
+    let mut written = Written { bytes: Vec::new(), most: purse.bytes };
+    let options =
+        SerializeOpts { traversal_scope: TraversalScope::ChildrenOnly(None), ..SerializeOpts::default() };
+    // It is broken off where the purse ends.
+    serialize(&mut written, &element, options).map_err(|_| Empty)?;
+    purse.hold(written.bytes.len())?;
+    purse.walk(written.bytes.len() as u64)?;
+    Ok(String::from_utf8_lossy(&written.bytes).into_owned())
+}
+
+/// Takes so many bytes and no more.
+struct Written {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Written {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if part.len() > self.most - self.bytes.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An attribute as it stands there; its name is in lower case in HTML.

@@ -16,6 +16,8 @@ use super::tags::{MANY_ATTRIBUTES, crowded_tag};
 
 /// Bytes given to the tree at a time.
 const PIECE_BYTES: usize = 4096;
+/// Tokens of a piece times the nodes that each of them can copy: so much a tree may grow at once, about.
+const MAX_COPIES: usize = 4_000_000;
 /// Bytes that may separate attributes, read without any change of the tree. This holds where our view
 /// of what is a tag differs from that of the tree.
 const MAX_SILENT_SEPARATORS: usize = 64 * 1024;
@@ -41,6 +43,8 @@ pub struct Feed<'a> {
     /// Bytes given.
     read: usize,
     deepest: usize,
+    /// Whether elements were copied by the dozen.
+    has_copied: bool,
     steps: usize,
     /// Length of the newest node, if it is text that may still grow.
     newest: usize,
@@ -72,6 +76,7 @@ impl<'a> Feed<'a> {
             bounds,
             read: 0,
             deepest: 0,
+            has_copied: false,
             steps: 0,
             newest: 0,
             silent: 0,
@@ -83,8 +88,7 @@ impl<'a> Feed<'a> {
     pub fn up_to(&mut self, end: usize) -> Result<(), Exhausted> {
         while self.read < end {
             let nodes = self.nodes();
-            // A piece must not be able to multiply a large tree.
-            let size = (4_000_000 / nodes.max(1)).clamp(64, PIECE_BYTES);
+            let size = (MAX_COPIES / self.copied_at_once(nodes)).clamp(64, PIECE_BYTES);
             let stop = self.text.ceil_char_boundary((self.read + size).min(end));
             let piece = &self.text[self.read..stop];
             self.parser.process(StrTendril::from(piece));
@@ -94,6 +98,12 @@ impl<'a> Feed<'a> {
             }
         }
         Ok(())
+    }
+
+    /// How many nodes one token can copy at most: overlapping formatting elements are opened again in each new block.
+    /// Before anything was copied, those are open that are around, or were opened and closed within one piece.
+    fn copied_at_once(&self, nodes: usize) -> usize {
+        if self.has_copied { nodes } else { self.deepest + PIECE_BYTES / 3 }
     }
 
     /// Bytes that were given.
@@ -111,6 +121,8 @@ impl<'a> Feed<'a> {
         self.deepest = self.deepest.max(self.depth());
         let tokens = piece.bytes().filter(|b| matches!(b, b'<' | b'&' | b'\0' | b'\n' | b'\r')).count();
         self.steps += (tokens + nodes - nodes_before) * self.deepest;
+        // A tag brings at most a few elements with it (`<td>` a row, its group and text behind it).
+        self.has_copied |= nodes - nodes_before > 4 * tokens + 16;
         let newest =
             self.html(|html| html.tree.values().next_back().and_then(Node::as_text).map_or(0, |t| t.len()));
         if nodes > nodes_before || newest != self.newest {
