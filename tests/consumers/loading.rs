@@ -6,13 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::crawl::TRAWL;
 use crate::support::machine::could_not_run;
+use crate::support::postgres::Postgres;
 use crate::support::{Crawl, ExampleSite};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/loading.md");
 /// What `check` installs the packages of Python into.
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python");
-const MODULES: [&str; 4] = ["pandas", "polars", "duckdb", "warcio"];
+const MODULES: [&str; 5] = ["pandas", "polars", "duckdb", "pyarrow", "warcio"];
 const JOBS: [&str; 3] = ["products", "news", "save-pages"];
 
 /// A block of the page, and what is to come of it.
@@ -56,20 +58,22 @@ fn missing() -> Vec<String> {
 }
 
 /// What a block prints, run in this folder.
-fn run(block: &Block, dir: &Path) -> String {
+fn run(block: &Block, dir: &Path, database: &str) -> String {
     let (program, flag) = match block.language.as_str() {
         "sh" => ("sh", "-ec"),
         "python" => (PYTHON, "-c"),
         other => panic!("nothing runs `{other}`"),
     };
-    let mut path = Path::new(PYTHON).parent().expect("a folder").as_os_str().to_owned();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let folder = |program: &str| Path::new(program).parent().expect("a folder").to_owned();
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    let path = [folder(PYTHON), folder(TRAWL)].into_iter().chain(std::env::split_paths(&usual));
+    let path = std::env::join_paths(path).expect("no colons in paths");
     let output = Command::new(program)
         .args([flag, &block.code])
         .env("PATH", path)
         .current_dir(dir)
         .env("COLUMNS", "100")
+        .env("DATABASE_URL", database)
         .stdin(Stdio::null())
         .output()
         .expect("it was there a moment ago");
@@ -92,12 +96,13 @@ fn published(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn everybody_reads_it_as_the_page_says() {
-    let missing = missing();
-    if !missing.is_empty() {
+    let server = Postgres::start();
+    let missing: Vec<String> = missing().into_iter().chain(server.as_ref().err().cloned()).collect();
+    let Some(server) = server.ok().filter(|_| missing.is_empty()) else {
         let why = format!("missing: {}; ./check installs them", missing.join(", "));
         assert!(std::env::var_os("CI").is_none(), "{why}");
         return could_not_run("the blocks of docs/loading.md", &why);
-    }
+    };
     let dir = tempfile::tempdir().expect("directory");
     assert!(published(dir.path()).iter().all(|out| out.join("latest/_SUCCESS").exists()));
     let page = fs::read_to_string(PAGE).expect("the page");
@@ -106,7 +111,7 @@ fn everybody_reads_it_as_the_page_says() {
     let mut updated = page.clone();
     let mut wrong = String::new();
     for block in &blocks {
-        let printed = run(block, dir.path());
+        let printed = run(block, dir.path(), &server.url());
         if printed != block.printed {
             let _ = writeln!(wrong, "{}printed\n{printed}and not\n{}", block.code, block.printed);
             let behind = |text: &str| format!("{}```\n\n```text\n{text}```\n", block.code);

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own: a fresh cluster in a temporary folder, reached by a socket in it alone. Ended,
+//! A server of `PostgreSQL` for one test: a fresh cluster in a temporary folder, reached by a socket in it alone. Ended,
 //! and gone, when dropped.
 
 use std::fs;
