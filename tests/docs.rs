@@ -1,4 +1,5 @@
-//! The output reference is true: its tables are made from the types that write the output.
+//! The output reference is true: its tables are made from the types that write the output. What is promised of records and
+//! outcomes stands in `docs/schema`, and is broken by no change that forgets to say so.
 //!
 //! `TRAWL_UPDATE_DOCS=1 cargo test --test docs` writes it anew.
 
@@ -6,6 +7,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::process::Command;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -47,7 +49,7 @@ fn reference() -> String {
          Made from the program's own types; a test holds that it is up to date.\n\n\
          Both schemas have version {SCHEMA_VERSION}. Adding a field that may be null is a minor change; all else raises \
          `schema_version`. Every field is always present. Times are RFC 3339 in UTC with milliseconds. The JSON Schemas: \
-         `trawl schema records`, `trawl schema outcomes`.\n\n\
+         `trawl schema records`, `trawl schema outcomes`, and of this version in [`schema/`](schema).\n\n\
          ## `records/`: one line for each page that was read\n\n"
     );
     fields::<Record>(&mut text);
@@ -104,4 +106,72 @@ fn the_output_reference_is_up_to_date() {
         found == wanted,
         "docs/output.md is not what the types say\ncure: TRAWL_UPDATE_DOCS=1 cargo test --test docs"
     );
+}
+
+/// What `trawl schema` prints.
+fn schema(output: &str) -> String {
+    let printed = Command::new(env!("CARGO_BIN_EXE_trawl")).args(["schema", output]).output().expect("trawl");
+    assert!(printed.status.success());
+    String::from_utf8(printed.stdout).expect("UTF-8")
+}
+
+/// What a consumer of the older schema would stumble over: fields that are gone or other than they were, and new ones that
+/// are not null where nothing is known.
+fn breaks(before: &Value, after: &Value) -> Vec<String> {
+    let (before, after) = (&before["properties"], &after["properties"]);
+    let (old, new) = (before.as_object().expect("fields"), after.as_object().expect("fields"));
+    let shape = |field: &Value| {
+        let mut field = field.clone();
+        field.as_object_mut().expect("a field").remove("description");
+        field
+    };
+    let may_be_null =
+        |field: &Value| field["type"].to_string().contains("\"null\"") || field["anyOf"].is_array();
+    let gone = old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("`{name}` is gone"));
+    let other = old
+        .iter()
+        .filter(|(name, field)| new.get(*name).is_some_and(|now| shape(now) != shape(field)))
+        .map(|(name, _)| format!("`{name}` is other than it was"));
+    let added = new
+        .iter()
+        .filter(|(name, field)| !old.contains_key(*name) && !may_be_null(field))
+        .map(|(name, _)| format!("`{name}` is new and never null"));
+    gone.chain(other).chain(added).collect()
+}
+
+#[test]
+fn the_schemas_keep_what_they_promise() {
+    for output in ["records", "outcomes"] {
+        let path = format!("{}/docs/schema/{output}.v{SCHEMA_VERSION}.json", env!("CARGO_MANIFEST_DIR"));
+        let now = schema(output);
+        let promised = fs::read_to_string(&path).unwrap_or_else(|_| now.clone());
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+        let broken = breaks(&parsed(&promised), &parsed(&now));
+        assert!(
+            broken.is_empty(),
+            "{output}: {broken:?}\ncure: raise `SCHEMA_VERSION`, or add a field that may be null"
+        );
+        if std::env::var_os("TRAWL_UPDATE_DOCS").is_some() {
+            fs::write(&path, &now).expect("docs/schema can be written");
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == now,
+            "{path} is not what `trawl schema` prints\ncure: TRAWL_UPDATE_DOCS=1 cargo test --test docs"
+        );
+    }
+}
+
+#[test]
+fn a_broken_promise_is_noticed() {
+    let before =
+        serde_json::json!({ "properties": { "a": { "type": "string" }, "b": { "type": "integer" } } });
+    let after = serde_json::json!({ "properties": {
+        "a": { "type": ["string", "null"] }, "c": { "type": "string" }, "d": { "type": ["string", "null"] },
+    } });
+    assert_eq!(
+        breaks(&before, &after),
+        ["`b` is gone", "`a` is other than it was", "`c` is new and never null"]
+    );
+    assert_eq!(breaks(&before, &before), Vec::<String>::new());
 }

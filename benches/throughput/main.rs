@@ -196,8 +196,9 @@ fn sinks(server: &Server, count: usize, rounds: usize) {
     ];
     let urls: Vec<String> = (0..count).map(|n| server.url(&format!("/real/{n}"))).collect();
     let mut all: [Vec<Used>; SINKS.len()] = Default::default();
+    let mut gzip = Vec::new();
     for _ in 0..rounds {
-        for ((_, tables), used) in SINKS.iter().zip(&mut all) {
+        for ((name, tables), used) in SINKS.iter().zip(&mut all) {
             let dir = tempfile::tempdir().expect("temporary directory");
             let command = job(dir.path(), &urls, IN_FLIGHT);
             let config = dir.path().join("config.toml");
@@ -205,6 +206,9 @@ fn sinks(server: &Server, count: usize, rounds: usize) {
             fs::write(&config, text).expect("config");
             used.push(measure(&command));
             assert_eq!(records_in(dir.path()), count, "trawl wrote a record for each page");
+            if *name == "warc" {
+                gzip.push(gzip_of_archive(dir.path()));
+            }
         }
     }
     let all = all.map(Used::median);
@@ -219,6 +223,27 @@ fn sinks(server: &Server, count: usize, rounds: usize) {
             used.wall.as_secs_f64(),
         );
     }
+    let (gzip, warc) = (Used::median(gzip).cpu.as_secs_f64(), all[6].cpu.as_secs_f64() - without);
+    println!(
+        "sinks  gzip -1 of all that the archive holds: {gzip:.2} CPU s; warc costs {:.2} times that",
+        warc / gzip
+    );
+}
+
+/// What `gzip -1` costs for the bytes of the archive that a run has written.
+fn gzip_of_archive(dir: &Path) -> Used {
+    let plain = dir.join("plain");
+    let mut to = fs::File::create(&plain).expect("a file");
+    for part in fs::read_dir(dir.join("out/latest/c")).expect("the archive") {
+        let part = part.expect("part").path();
+        if part.extension().is_some_and(|ending| ending == "gz") {
+            let mut reader = flate2::read::MultiGzDecoder::new(fs::File::open(&part).expect("part"));
+            std::io::copy(&mut reader, &mut to).expect("gzip");
+        }
+    }
+    let mut command = Command::new("gzip");
+    command.args(["-1", "-c"]).arg(&plain).current_dir(dir);
+    measure(&command)
 }
 
 fn latency(server: &Server) {
