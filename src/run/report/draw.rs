@@ -25,7 +25,7 @@ const FRAMES: [Frame; 2] = [
 
 /// Room around the plot: for counts, and for what stands below and above.
 const LEFT: f64 = 50.0;
-const RIGHT: f64 = 10.0;
+const RIGHT: f64 = 24.0;
 const BELOW: f64 = 42.0;
 const ABOVE: f64 = 46.0;
 /// Lines between words above a plot.
