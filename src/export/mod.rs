@@ -232,7 +232,7 @@ fn left_out(format: &str) -> ExportError {
 }
 
 #[cfg(test)]
-#[cfg(any(feature = "parquet", feature = "sqlite"))]
+#[cfg(any(feature = "parquet", feature = "postgres", feature = "sqlite"))]
 mod testing;
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::columns::{FIELDS, columns};
+use super::columns::columns;
 use super::error::{ExportError, Fault};
 use super::moment::{days, milliseconds};
 use super::reader::{self, Event};
@@ -236,8 +236,9 @@ fn row(line: &str, columns: &[Field], to: &mut BytesMut) -> Result<(), Fault> {
 fn cell(field: &Field, value: Option<&Value>) -> Result<Option<String>, Fault> {
     let misfit = |what: &str| Fault::Misfit(format!("`{}` is {what}", field.name));
     let found = match (&field.shape, value) {
+        // Records of older versions lack what came later.
+        (_, None | Some(Value::Null)) if field.is_nullable => return Ok(None),
         (_, None) => return Err(misfit("missing")),
-        (_, Some(Value::Null)) if field.is_nullable && field.name != FIELDS => return Ok(None),
         (Shape::Int, Some(value)) => value.as_i64().map(|number| number.to_string()),
         (Shape::Float, Some(value)) => value.as_f64().map(|number| number.to_string()),
         (Shape::Bool, Some(value)) => value.as_bool().map(|truth| truth.to_string()),
@@ -275,5 +276,47 @@ fn escape(text: &str, to: &mut BytesMut) {
             0 => to.extend_from_slice("\u{fffd}".as_bytes()),
             byte => to.extend_from_slice(&[byte]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::record;
+    use super::*;
+
+    /// The cells of a record as `COPY` takes them, by their names.
+    fn cells(record: &Value) -> Result<Map<String, Value>, Fault> {
+        let mut text = BytesMut::new();
+        row(&record.to_string(), &columns(), &mut text)?;
+        let text = String::from_utf8(text.to_vec()).expect("UTF-8");
+        let line = text.strip_suffix('\n').expect("a line");
+        assert_eq!(line.matches('\n').count(), 0, "one line");
+        let names = columns().into_iter().map(|column| column.name);
+        Ok(names.zip(line.split('\t').map(Value::from)).collect())
+    }
+
+    #[test]
+    fn what_means_something_to_copy_is_escaped_and_a_nul_is_not_lost() {
+        let mut one = record(1, Some("all"), json!({ "a\0": ["\0", 1, null] }));
+        one["title"] = json!("tab\tline\nreturn\rback\\slash \\N \0.");
+        let cells = cells(&one).expect("a row");
+        assert_eq!(cells["title"], "tab\\tline\\nreturn\\rback\\\\slash \\\\N \u{fffd}.");
+        assert_eq!(cells["fields"], "{\"a\u{fffd}\":[\"\u{fffd}\",1,null]}");
+        assert_eq!((&cells["description"], &cells["content_truncated"]), (&json!("\\N"), &json!("false")));
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_lacks_only_what_may_be_null() {
+        let mut one = record(1, None, json!({}));
+        one.as_object_mut().expect("record").remove("word_count");
+        assert_eq!(cells(&one).expect("a row")["word_count"], "\\N");
+        one.as_object_mut().expect("record").remove("url");
+        assert!(matches!(cells(&one), Err(Fault::Misfit(what)) if what == "`url` is missing"));
+        one["url"] = json!(7);
+        assert!(
+            matches!(cells(&one), Err(Fault::Misfit(what)) if what == "`url` is no value of the type `string`")
+        );
     }
 }
