@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use ego_tree::iter::Edge;
 use html5ever::serialize::{SerializeOpts, TraversalScope, serialize};
-use scraper::{ElementRef, Html, Node, Selector};
+use scraper::{CaseSensitivity, ElementRef, Html, Node, Selector};
 
 use super::tree::{Bounds, Feed, Scripting};
 
@@ -170,6 +170,51 @@ pub struct Css {
     /// Whether it is `:scope` alone: the place itself.
     is_scope: bool,
     reach: Reach,
+    /// What each element that it finds is, one of these; empty if that is not told so simply.
+    ends: Vec<End>,
+}
+
+/// What stands last in a selector without anything in parentheses: most elements are passed over by this alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    Name(String),
+    Class(String),
+    Id(String),
+}
+
+impl End {
+    /// The ends of a selector's alternatives, or none of them.
+    fn all_of(selector: &str) -> Vec<Self> {
+        let simple = |byte: u8| byte.is_ascii_alphanumeric() || b" \t\n,.#>+~:-_".contains(&byte);
+        if !selector.bytes().all(simple) {
+            return Vec::new();
+        }
+        selector.split(',').map(Self::of).collect::<Option<_>>().unwrap_or_default()
+    }
+
+    fn of(alternative: &str) -> Option<Self> {
+        let last = alternative.trim_ascii().rsplit([' ', '\t', '\n', '>', '+', '~']).next()?;
+        let last = last.split(':').next()?;
+        let begins = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic());
+        let is_plain = |name: &str| begins(name) && !name.contains(['.', '#']);
+        let is_lower = |name: &str| !name.bytes().any(|byte| byte.is_ascii_uppercase());
+        match last.as_bytes().first()? {
+            b'.' => Some(&last[1..]).filter(|name| is_plain(name)).map(|name| Self::Class(name.to_owned())),
+            b'#' => Some(&last[1..]).filter(|name| is_plain(name)).map(|name| Self::Id(name.to_owned())),
+            _ => Some(last)
+                .filter(|name| is_plain(name) && is_lower(name))
+                .map(|name| Self::Name(name.to_owned())),
+        }
+    }
+
+    fn is(&self, element: ElementRef<'_>) -> bool {
+        let element = element.value();
+        match self {
+            Self::Name(name) => element.name() == name,
+            Self::Class(class) => element.has_class(class, CaseSensitivity::CaseSensitive),
+            Self::Id(id) => element.id() == Some(id),
+        }
+    }
 }
 
 /// What a selector looks at beyond each element.
@@ -204,7 +249,12 @@ impl Css {
                 is_pseudo.then_some("the text of an element is taken anyway; for an attribute write `attr`");
             (format!("is no CSS selector: {what}"), hint)
         })?;
-        Ok(Self { selector, is_scope: text.trim() == ":scope", reach: Reach::of(text) })
+        Ok(Self {
+            selector,
+            is_scope: text.trim() == ":scope",
+            reach: Reach::of(text),
+            ends: End::all_of(text),
+        })
     }
 
     /// What it may cost to try it on each element of a place.
@@ -268,13 +318,27 @@ impl<'a> Place<'a> {
         purse: &mut Purse,
     ) -> Result<impl Iterator<Item = ElementRef<'a>> + use<'a, 'c>, Empty> {
         purse.walk(css.work(self.extent))?;
-        let ordered = self.whole.filter(|dom| dom.is_in_order).map(|dom| dom.html.select(&css.selector));
+        let in_order = self.whole.filter(|dom| dom.is_in_order);
+        let ended = in_order.filter(|_| !css.ends.is_empty()).map(|dom| {
+            let elements = dom.html.tree.nodes().filter_map(ElementRef::wrap);
+            let is_found = |element: &ElementRef<'_>| {
+                css.ends.iter().any(|end| end.is(*element))
+                    && element.parent().is_some()
+                    && css.selector.matches(element)
+            };
+            elements.filter(is_found)
+        });
+        let ordered = in_order.filter(|_| css.ends.is_empty()).map(|dom| dom.html.select(&css.selector));
         let is_found = || css.selector.matches_with_scope(&self.element, Some(self.element));
-        let is_walked = ordered.is_none();
+        let is_walked = in_order.is_none();
         let itself =
             (is_walked && (css.is_scope || self.whole.is_some() && is_found())).then_some(self.element);
         let walked = is_walked.then(|| self.element.select(&css.selector));
-        Ok(itself.into_iter().chain(ordered.into_iter().flatten()).chain(walked.into_iter().flatten()))
+        Ok(itself
+            .into_iter()
+            .chain(ended.into_iter().flatten())
+            .chain(ordered.into_iter().flatten())
+            .chain(walked.into_iter().flatten()))
     }
 
     /// An element as a place of its own.
@@ -568,6 +632,63 @@ mod tests {
                     let said = text(element, &mut purse).expect("small");
                     prop_assert_eq!(said.trim_ascii(), said.as_str());
                     inner_html(element, &mut purse).expect("small");
+                }
+            }
+        }
+    }
+
+    /// Selectors of all kinds, with how many ends are known of each.
+    const SELECTORS: [(&str, usize); 20] = [
+        ("p", 1),
+        (".x", 1),
+        ("#i", 1),
+        ("div p", 1),
+        (".x > p:first-child", 1),
+        ("h1, .x,\n#i", 3),
+        ("p ~ .x", 1),
+        (":root  p", 1),
+        ("div>.y+.x", 1),
+        ("lineargradient", 1),
+        ("P", 0),
+        ("linearGradient", 0),
+        ("p.x", 0),
+        (".x.y", 0),
+        ("li:nth-child(2)", 0),
+        ("p:not(.x)", 0),
+        ("[class]", 0),
+        ("*", 0),
+        ("p, *", 0),
+        (":first-child", 0),
+    ];
+
+    #[test]
+    fn the_end_of_a_selector_is_told_where_it_is_plain() {
+        for (text, ends) in SELECTORS {
+            assert_eq!(Css::parse(text).expect(text).ends.len(), ends, "{text}");
+        }
+        assert_eq!(End::all_of("a .b-c, #d:empty"), [End::Class("b-c".into()), End::Id("d".into())]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_passed_over_by_its_end_would_not_have_been_found(tags in prop::collection::vec(0..12_usize, 0..60)) {
+            let parts = [
+                "<p>", "<p class=x>", "<div class='y x'>", "</div>", "<p id=i class=X>", "<li>", "<h1>t</h1>",
+                "<svg><linearGradient class=x></svg>", "<div id=i>", "<b class='x\ty'>", "</p>", "<table><td class=x>",
+            ];
+            for doctype in ["<!doctype html>", ""] {
+                let page: String = tags.iter().map(|tag| parts[*tag]).collect();
+                let html = Html::parse_document(&format!("{doctype}{page}"));
+                let dom = Dom::new(html.clone());
+                for (text, _) in SELECTORS {
+                    let selector = Selector::parse(text).expect(text);
+                    let expected: Vec<String> = dom.html.root_element().descendent_elements()
+                        .filter(|element| selector.matches(element)).map(|element| element.html()).collect();
+                    let css = Css::parse(text).expect(text);
+                    let mut purse = Purse::new(u64::MAX, usize::MAX);
+                    let found = dom.root().expect("root").select(&css, &mut purse).expect("cheap");
+                    let found: Vec<String> = found.map(|element| element.html()).collect();
+                    prop_assert_eq!(found, expected, "{} in {}", text, page);
                 }
             }
         }
