@@ -8,8 +8,9 @@ use std::io::{self, Write};
 
 use ego_tree::iter::Edge;
 use html5ever::serialize::{SerializeOpts, TraversalScope, serialize};
-use scraper::{CaseSensitivity, ElementRef, Html, Node, Selector};
+use scraper::{ElementRef, Html, Node, Selector};
 
+use super::selector::{End, Reach};
 use super::tree::{Bounds, Feed, Scripting};
 
 /// What the tree of a page may cost.
@@ -174,61 +175,6 @@ pub struct Css {
     ends: Vec<End>,
 }
 
-/// What stands last in a selector without anything in parentheses: most elements are passed over by this alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum End {
-    Name(String),
-    Class(String),
-    Id(String),
-}
-
-impl End {
-    /// The ends of a selector's alternatives, or none of them.
-    fn all_of(selector: &str) -> Vec<Self> {
-        let simple = |byte: u8| byte.is_ascii_alphanumeric() || b" \t\n,.#>+~:-_".contains(&byte);
-        if !selector.bytes().all(simple) {
-            return Vec::new();
-        }
-        selector.split(',').map(Self::of).collect::<Option<_>>().unwrap_or_default()
-    }
-
-    fn of(alternative: &str) -> Option<Self> {
-        let last = alternative.trim_ascii().rsplit([' ', '\t', '\n', '>', '+', '~']).next()?;
-        let last = last.split(':').next()?;
-        let begins = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic());
-        let is_plain = |name: &str| begins(name) && !name.contains(['.', '#']);
-        let is_lower = |name: &str| !name.bytes().any(|byte| byte.is_ascii_uppercase());
-        match last.as_bytes().first()? {
-            b'.' => Some(&last[1..]).filter(|name| is_plain(name)).map(|name| Self::Class(name.to_owned())),
-            b'#' => Some(&last[1..]).filter(|name| is_plain(name)).map(|name| Self::Id(name.to_owned())),
-            _ => Some(last)
-                .filter(|name| is_plain(name) && is_lower(name))
-                .map(|name| Self::Name(name.to_owned())),
-        }
-    }
-
-    fn is(&self, element: ElementRef<'_>) -> bool {
-        let element = element.value();
-        match self {
-            Self::Name(name) => element.name() == name,
-            Self::Class(class) => element.has_class(class, CaseSensitivity::CaseSensitive),
-            Self::Id(id) => element.id() == Some(id),
-        }
-    }
-}
-
-/// What a selector looks at beyond each element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Reach {
-    /// Selectors in a list.
-    alternatives: u32,
-    /// How often it goes up through all that is around, or down through all that is below: once for all its combinators,
-    /// which a matcher tries in one walk, and once more for each `:has()`.
-    around: u32,
-    /// Whether it looks at all that stands before an element. `:nth-child()` does not: it counts on.
-    beside: bool,
-}
-
 impl Css {
     /// Compiles a selector; the error follows its text, with a hint.
     pub fn parse(text: &str) -> Result<Self, (String, Option<&'static str>)> {
@@ -265,33 +211,6 @@ impl Css {
         let around = each(depths).saturating_pow(around);
         let beside = if beside { each(siblings) } else { 1 };
         elements.saturating_mul(alternatives.into()).saturating_mul(around).saturating_mul(beside)
-    }
-}
-
-impl Reach {
-    /// What a selector that compiles looks at. What stands in quotes and brackets does not count.
-    fn of(selector: &str) -> Self {
-        let (mut alternatives, mut ways, mut is_combined, mut beside) = (1, 0, false, false);
-        let (mut quote, mut brackets) = (None, 0u32);
-        for (at, c) in selector.trim().char_indices() {
-            match c {
-                c if quote == Some(c) => quote = None,
-                _ if quote.is_some() => {}
-                '"' | '\'' => quote = Some(c),
-                '[' => brackets += 1,
-                ']' => brackets = brackets.saturating_sub(1),
-                _ if brackets > 0 => {}
-                ',' => alternatives += 1,
-                '~' => beside = true,
-                ':' => {
-                    let name = selector.trim()[at + 1..].split('(').next().unwrap_or_default();
-                    ways += u32::from(name == "has");
-                    beside |= name.contains("of-type");
-                }
-                c => is_combined |= c.is_ascii_whitespace() || matches!(c, '>' | '+'),
-            }
-        }
-        Self { alternatives, around: ways + u32::from(is_combined || beside), beside }
     }
 }
 

@@ -33,6 +33,7 @@ mod moment;
 mod prescan;
 mod rules;
 mod rules_settings;
+mod selector;
 pub mod sitemap;
 mod stream;
 mod structured;
