@@ -1,5 +1,6 @@
 //! Files of other formats, made of the finished parts of a run: read line by line, written under another name, and
-//! renamed when they are whole. Changes nothing in what it reads, and makes a file anew rather than mending it.
+//! renamed when they are whole; and rows of databases, loaded once a part. Changes nothing in what it reads, and makes a
+//! file anew rather than mending it.
 
 #[cfg(any(feature = "parquet", feature = "postgres", feature = "sqlite"))]
 mod columns;

@@ -28,8 +28,8 @@ struct Block {
     bytes: [u8; ROOM],
 }
 
-/// Bytes in a row, fewer than 4 GiB. Its blocks come back to the pool as they are taken from it; one that is dropped before it is
-/// empty keeps them.
+/// Bytes in a row, fewer than 4 GiB. Its blocks come back to the pool as they are taken from it; one that is dropped
+/// before it is empty keeps them.
 #[derive(Debug)]
 pub struct Chain {
     first: u32,

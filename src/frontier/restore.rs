@@ -31,8 +31,8 @@ impl Frontier {
 
     /// A URL that has its outcome.
     pub fn restore_settled(&self, fingerprint: u64) {
-        if self.seen.insert(fingerprint) && self.refused.contains(fingerprint) {
-            self.readmitted.fetch_add(1, Ordering::Relaxed);
+        if self.seen.insert(fingerprint) {
+            self.recall_refused(fingerprint);
         }
     }
 

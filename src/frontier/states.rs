@@ -227,7 +227,7 @@ impl Frontier {
     }
 
     /// Counts a URL that was refused once and is admitted after all.
-    fn recall_refused(&self, fingerprint: u64) {
+    pub(super) fn recall_refused(&self, fingerprint: u64) {
         if self.refused.contains(fingerprint) {
             self.readmitted.fetch_add(1, Ordering::Relaxed);
         }
