@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 
+use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use html5ever::serialize::{SerializeOpts, TraversalScope, serialize};
 use scraper::{ElementRef, Html, Node, Selector};
@@ -113,12 +114,15 @@ impl Dom {
     /// A tree that was built.
     pub fn new(html: Html) -> Self {
         let root = html.tree.root().children().find_map(ElementRef::wrap);
-        let extent = root.map_or(Extent::default(), |root| Extent::of(root, u64::MAX));
-        let is_in_order = root.is_some_and(|root| {
-            let ids = root.descendent_elements().map(|element| element.id());
-            let made = html.tree.nodes().filter(|node| node.value().is_element()).map(|node| node.id());
-            ids.eq(made)
+        let mut last = None;
+        let mut is_ascending = true;
+        let extent = root.map_or(Extent::default(), |root| {
+            Extent::of(root, u64::MAX, |element| {
+                is_ascending &= last.replace(element) < Some(element);
+            })
         });
+        let is_in_order = is_ascending
+            && html.tree.values().filter(|node| node.is_element()).count() as u64 == extent.elements;
         Self { html, extent, is_in_order }
     }
 
@@ -130,8 +134,9 @@ impl Dom {
 }
 
 impl Extent {
-    /// Measures what lies below an element, at most about so many nodes of it.
-    fn of(element: ElementRef<'_>, most: u64) -> Self {
+    /// Measures what lies below an element, at most about so many nodes of it, and shows each element in the order of
+    /// the document.
+    fn of(element: ElementRef<'_>, most: u64, mut show: impl FnMut(NodeId)) -> Self {
         let mut extent = Self::default();
         let mut depth = element.ancestors().count() as u64;
         // Siblings so far, for each level that is open.
@@ -150,6 +155,7 @@ impl Extent {
                 }
                 Edge::Open(_) => {
                     depth += 1;
+                    show(node.id());
                     extent.elements += 1;
                     extent.depths += depth;
                     if let Some(before) = levels.last_mut() {
@@ -262,7 +268,7 @@ impl<'a> Place<'a> {
 
     /// An element as a place of its own.
     pub fn within(element: ElementRef<'a>, purse: &mut Purse) -> Result<Self, Empty> {
-        let extent = Extent::of(element, purse.steps);
+        let extent = Extent::of(element, purse.steps, |_| {});
         // What was walked: all elements below, and the way up.
         purse.walk(extent.nodes + extent.depths / extent.elements.max(1))?;
         Ok(Self { element, extent, whole: None })
@@ -345,7 +351,9 @@ pub fn inner_html(element: ElementRef<'_>, purse: &mut Purse) -> Result<String, 
     serialize(&mut written, &element, options).map_err(|_| Empty)?;
     purse.hold(written.bytes.len())?;
     purse.walk(written.bytes.len() as u64)?;
-    Ok(String::from_utf8_lossy(&written.bytes).into_owned())
+    // It is UTF-8: looked at once more, at full speed, instead of trusted.
+    Ok(String::from_utf8(written.bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// Takes so many bytes and no more.

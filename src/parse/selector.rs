@@ -1,7 +1,7 @@
 //! What the text of a CSS selector says before it is tried: what the elements that it finds are, and what it looks at around
 //! each of them. Knows no tree and no cost.
 
-use scraper::{CaseSensitivity, ElementRef};
+use scraper::ElementRef;
 
 /// What stands last in a selector without anything in parentheses: most elements are passed over by this alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,11 @@ impl End {
         let element = element.value();
         match self {
             Self::Name(name) => element.name() == name,
-            Self::Class(class) => element.has_class(class, CaseSensitivity::CaseSensitive),
+            // Not `has_class`, which makes names of all classes of all elements to find a few.
+            Self::Class(class) => {
+                let classes = element.attrs().filter(|(name, _)| *name == "class").map(|(_, value)| value);
+                classes.flat_map(str::split_ascii_whitespace).any(|one| one == class)
+            }
             Self::Id(id) => element.id() == Some(id),
         }
     }

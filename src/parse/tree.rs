@@ -14,10 +14,14 @@ use scraper::{Html, HtmlTreeSink, Node};
 use super::markup::is_space;
 use super::tags::{MANY_ATTRIBUTES, crowded_tag};
 
-/// Bytes given to the tree at a time.
-const PIECE_BYTES: usize = 4096;
-/// Tokens of a piece times the nodes that each of them can copy: so much a tree may grow at once, about.
-const MAX_COPIES: usize = 4_000_000;
+/// Bytes given to the tree at a time, at most: what a piece costs is known only behind it.
+const PIECE_BYTES: usize = 32 * 1024;
+/// Tags in a piece, at most, about.
+const PIECE_TAGS: usize = 800;
+/// Tags of a piece times the nodes that each of them can copy: so much a tree may grow at once, about.
+const MAX_COPIES: usize = 1_300_000;
+/// Bytes whose tags are counted together.
+const STRIDE: usize = 224;
 /// Bytes that may separate attributes, read without any change of the tree. This holds where our view
 /// of what is a tag differs from that of the tree.
 const MAX_SILENT_SEPARATORS: usize = 64 * 1024;
@@ -88,12 +92,11 @@ impl<'a> Feed<'a> {
     pub fn up_to(&mut self, end: usize) -> Result<(), Exhausted> {
         while self.read < end {
             let nodes = self.nodes();
-            let size = (MAX_COPIES / self.copied_at_once(nodes)).clamp(64, PIECE_BYTES);
-            let stop = self.text.ceil_char_boundary((self.read + size).min(end));
-            let piece = &self.text[self.read..stop];
+            let most = (MAX_COPIES / self.copied_at_once(nodes)).min(PIECE_TAGS);
+            let (piece, tokens) = piece(&self.text[self.read..end], most);
             self.parser.process(StrTendril::from(piece));
-            self.read = stop;
-            if self.is_exhausted(piece, nodes) {
+            self.read += piece.len();
+            if self.is_exhausted(piece, tokens, nodes) {
                 return Err(Exhausted);
             }
         }
@@ -103,7 +106,7 @@ impl<'a> Feed<'a> {
     /// How many nodes one token can copy at most: overlapping formatting elements are opened again in each new block.
     /// Before anything was copied, those are open that are around, or were opened and closed within one piece.
     fn copied_at_once(&self, nodes: usize) -> usize {
-        if self.has_copied { nodes } else { self.deepest + PIECE_BYTES / 3 }
+        if self.has_copied { nodes } else { self.deepest + PIECE_TAGS }
     }
 
     /// Bytes that were given.
@@ -116,10 +119,9 @@ impl<'a> Feed<'a> {
         self.parser.finish()
     }
 
-    fn is_exhausted(&mut self, piece: &str, nodes_before: usize) -> bool {
+    fn is_exhausted(&mut self, piece: &str, tokens: usize, nodes_before: usize) -> bool {
         let nodes = self.nodes();
         self.deepest = self.deepest.max(self.depth());
-        let tokens = piece.bytes().filter(|b| matches!(b, b'<' | b'&' | b'\0' | b'\n' | b'\r')).count();
         self.steps += (tokens + nodes - nodes_before) * self.deepest;
         // A tag brings at most a few elements with it (`<td>` a row, its group and text behind it).
         self.has_copied |= nodes - nodes_before > 4 * tokens + 16;
@@ -156,4 +158,22 @@ impl<'a> Feed<'a> {
     pub fn html<T>(&self, read: impl FnOnce(&Html) -> T) -> T {
         read(&self.parser.tokenizer.sink.sink.0.borrow())
     }
+}
+
+/// The beginning of a text that has about so many tags at most, and how many tokens it has.
+fn piece(text: &str, most_tags: usize) -> (&str, usize) {
+    let stride = if most_tags < STRIDE { 64 } else { STRIDE };
+    let (mut end, mut tags, mut tokens) = (0, 0, 0);
+    for bytes in text.as_bytes()[..text.len().min(PIECE_BYTES)].chunks(stride) {
+        // Plain sums of bytes, which the compiler makes into a few instructions for many of them.
+        tags += usize::from(bytes.iter().map(|b| u8::from(*b == b'<')).sum::<u8>());
+        let is = |sign: u8, byte: u8| u8::from(byte == sign);
+        let others = bytes.iter().map(|b| is(b'&', *b) + is(b'\0', *b) + is(b'\n', *b) + is(b'\r', *b));
+        tokens += usize::from(others.sum::<u8>());
+        end += bytes.len();
+        if tags >= most_tags {
+            break;
+        }
+    }
+    (&text[..text.ceil_char_boundary(end)], tags + tokens)
 }
