@@ -85,20 +85,25 @@ fn backlog_table(sizes: &[usize]) {
 
 /// `all` is what a URL costs from its text to its end but for fetching, `queue` the same without making a request of
 /// its text, which other threads do.
+/// Two ratios of the cost of a URL: against few URLs on few hosts, where hosts grow with the URLs, and against few
+/// URLs on as many hosts as the most have, where URLs alone grow.
 fn whole_table(sizes: &[usize]) {
     println!(
-        "whole      hosts       text     admit     lease       all   ratio   queue   90 % known     peak"
+        "whole      hosts       text     admit     lease       all   hosts grow   same hosts   90 % known     peak"
     );
-    let mut first = None;
-    for size in sizes {
-        let hosts = size / 100;
+    let (few, many) = (sizes[0], sizes[sizes.len() - 1]);
+    let cases = std::iter::once((few, many / 100)).chain(sizes.iter().map(|size| (*size, size / 100)));
+    let mut bases = Vec::new();
+    for (size, hosts) in cases {
         let [text, admit, offer, lease, peak] = child(&format!("whole {size} {hosts}"));
-        let (all, queue) = (text + admit + lease, admit + lease);
-        let (all_first, queue_first) = *first.get_or_insert((all, queue));
+        let all = text + admit + lease;
+        if size == few {
+            bases.push(all);
+        }
+        let grown = bases.get(1).map_or("-".to_owned(), |base| format!("{:.2}", all / base));
+        let same = if hosts == many / 100 { format!("{:.2}", all / bases[0]) } else { "-".to_owned() };
         println!(
-            "{size:>9} {hosts:>6}   {text:>6.0} ns {admit:>6.0} ns {lease:>6.0} ns {all:>6.0} ns   {:>5.2}   {:>5.2}   {:>8.0}/s   {:>3.0} MB",
-            all / all_first,
-            queue / queue_first,
+            "{size:>9} {hosts:>6}   {text:>6.0} ns {admit:>6.0} ns {lease:>6.0} ns {all:>6.0} ns   {grown:>10}   {same:>10}   {:>8.0}/s   {:>3.0} MB",
             1e9 / offer,
             peak / 1e6,
         );

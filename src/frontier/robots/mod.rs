@@ -33,6 +33,8 @@ pub struct Robots(Arc<Contents>);
 #[derive(Debug, Default)]
 struct Contents {
     rules: Rules,
+    /// Whether they are from groups that name us.
+    is_named: bool,
     crawl_delay: Option<Duration>,
     sitemaps: Vec<String>,
 }
@@ -70,8 +72,9 @@ impl Robots {
             reader.take(number, line, &field, token);
         }
         let Reader { ours, everyones, sitemaps, .. } = reader;
+        let is_named = ours.is_some();
         let (rules, crawl_delay) = ours.unwrap_or(everyones);
-        Self(Arc::new(Contents { rules: Rules::new(rules), crawl_delay, sitemaps }))
+        Self(Arc::new(Contents { rules: Rules::new(rules), is_named, crawl_delay, sitemaps }))
     }
 
     /// A file that forbids nothing, or none at all.
@@ -79,9 +82,10 @@ impl Robots {
         Self::default()
     }
 
-    /// What it says of a URL: of its path and query, whatever its host. `/robots.txt` itself is always allowed.
+    /// What it says of a URL: of its path and query, whatever its host. `/robots.txt` itself, as a page, is implicitly
+    /// allowed (RFC 9309 section 2.2.2) but to a crawler that the file names and shuts out.
     pub fn verdict(&self, url: &Url) -> Verdict {
-        if url.path() == "/robots.txt" {
+        if url.path() == "/robots.txt" && !self.0.is_named {
             return Verdict::Allowed;
         }
         let path = rules::normal_path(&url[Position::BeforePath..Position::AfterQuery]);
@@ -116,13 +120,14 @@ impl Robots {
 
     /// Its rules and its crawl delay as bytes.
     pub(super) fn pack(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(&(self.0.rules.all(), self.0.crawl_delay))
+        postcard::to_stdvec(&(self.0.rules.all(), self.0.is_named, self.0.crawl_delay))
     }
 
     /// What [`Robots::pack`] made.
     pub(super) fn unpack(packed: &[u8]) -> Result<Self, BacklogError> {
-        let (rules, crawl_delay): (Vec<Rule>, Option<Duration>) = postcard::from_bytes(packed)?;
-        let contents = Contents { rules: Rules::new(rules), crawl_delay, sitemaps: Vec::new() };
+        let (rules, is_named, crawl_delay): (Vec<Rule>, bool, Option<Duration>) =
+            postcard::from_bytes(packed)?;
+        let contents = Contents { rules: Rules::new(rules), is_named, crawl_delay, sitemaps: Vec::new() };
         Ok(Self(Arc::new(contents)))
     }
 }
@@ -280,6 +285,8 @@ mod tests {
     fn the_file_itself_is_always_allowed() {
         let all = ["/robots.txt", "/robots.txt.old", "/x/robots.txt", "/"];
         assert_eq!(allowed("user-agent: *\ndisallow: /", AGENT, &all), ["/robots.txt"]);
+        let named = format!("user-agent: {}\ndisallow: /", product_token(AGENT));
+        assert_eq!(allowed(&named, AGENT, &all), [""; 0]);
     }
 
     #[test]
