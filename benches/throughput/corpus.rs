@@ -199,6 +199,37 @@ pub fn web(n: usize, count: usize) -> Bytes {
     out.into()
 }
 
+/// The nth page of a site of so many: a real-size page whose links lead to pages of the site, two of them so that all
+/// pages hang together as a tree.
+pub fn site(n: usize, count: usize) -> Bytes {
+    let mut dice = Dice(n as u64 + 3_000_000);
+    let page = real(n);
+    let (mut out, mut rest) = (String::with_capacity(page.len() + 200), page.as_str());
+    let mut below = [2 * n + 1, 2 * n + 2].into_iter().filter(|below| *below < count);
+    while let Some(at) = rest.find("<a ") {
+        let (before, tag) = rest.split_at(at);
+        out.push_str(before);
+        let value = ["href=\"../library/", "href='/docs/", "href=\"https://example.org/"];
+        let value = value.iter().find_map(|value| tag[..tag.find('>').unwrap_or(0)].find(value));
+        rest = tag;
+        if let Some(value) = value {
+            let (href, quote) = (value + "href=".len(), &tag[value + 5..value + 6]);
+            let to = below.next().unwrap_or_else(|| dice.below(count));
+            let _ = write!(out, "{}{quote}/site/{count}/{to}", &tag[..href]);
+            rest = &tag[href + 1..];
+            rest = &rest[rest.find(quote).unwrap_or(0)..];
+        } else {
+            out.push_str(&tag[..3]);
+            rest = &rest[3..];
+        }
+    }
+    out.push_str(rest);
+    for to in below {
+        let _ = write!(out, "<a href=\"/site/{count}/{to}\">below</a>");
+    }
+    out.into()
+}
+
 /// What the server has.
 pub struct Corpus {
     /// `/real/N`

@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -67,8 +66,22 @@ impl Server {
 
     /// When the first of them arrived.
     pub fn first_hit(&self) -> Option<SystemTime> {
-        let nanos: u64 = self.ask("/_/first").parse().expect("a number");
+        self.moment("/_/first")
+    }
+
+    /// When the last of them arrived that was not for a page that takes a second.
+    pub fn last_hit(&self) -> Option<SystemTime> {
+        self.moment("/_/last")
+    }
+
+    fn moment(&self, path: &str) -> Option<SystemTime> {
+        let nanos: u64 = self.ask(path).parse().expect("a number");
         (nanos > 0).then(|| UNIX_EPOCH + Duration::from_nanos(nanos))
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> &str {
+        self.address.rsplit(':').next().expect("an address with a port")
     }
 
     fn ask(&self, path: &str) -> String {
@@ -87,11 +100,16 @@ impl Drop for Server {
     }
 }
 
+/// Milliseconds until an answer to `/latency/N` begins.
+pub const LATENCY: std::ops::Range<u64> = 50..100;
+
 struct State {
     corpus: Corpus,
     hits: AtomicU64,
-    /// Nanoseconds since 1970; 0 before the first.
-    first: Mutex<u64>,
+    /// When the first request came and when the last that was not for the slow host, in nanoseconds since 1970; 0
+    /// before the first.
+    first: AtomicU64,
+    last: AtomicU64,
 }
 
 /// The server's process. Ends with its standard input, so that it never outlives the bench.
@@ -104,7 +122,7 @@ pub fn main() {
         measure::keep_to_servers_core();
     }
     let state =
-        Arc::new(State { corpus: Corpus::of(real, tiny), hits: AtomicU64::new(0), first: Mutex::new(0) });
+        Arc::new(State { corpus: Corpus::of(real, tiny), hits: 0.into(), first: 0.into(), last: 0.into() });
     std::thread::Builder::new()
         .spawn(|| {
             let _ = std::io::stdin().read(&mut [0]);
@@ -134,35 +152,64 @@ async fn serve(state: Arc<State>) {
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let path = request.uri().path();
     let (kind, rest) = path[1..].split_once('/').unwrap_or_default();
-    if kind != "_" && state.hits.fetch_add(1, Ordering::Relaxed) == 0 {
+    if kind != "_" {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-        *state.first.lock().expect("lock") = u64::try_from(now.as_nanos()).expect("before 2554");
+        let now = u64::try_from(now.as_nanos()).expect("before 2554");
+        if state.hits.fetch_add(1, Ordering::Relaxed) == 0 {
+            state.first.store(now, Ordering::Relaxed);
+        }
+        if kind != "second" {
+            state.last.store(now, Ordering::Relaxed);
+        }
     }
     let page = |pages: &[Bytes]| rest.parse().ok().and_then(|n: usize| pages.get(n).cloned());
     let body = match (kind, rest) {
-        ("real", _) => page(&state.corpus.real),
+        ("real" | "gzip", _) => page(&state.corpus.real),
         ("tiny", _) => page(&state.corpus.tiny),
         ("web", n) => n.split_once('/').and_then(|(count, n)| {
             let (count, n) = (count.parse().ok()?, n.parse().ok()?);
             (n < count).then(|| corpus::web(n, count))
+        }),
+        ("site", n) => n.split_once('/').and_then(|(count, n)| {
+            let (count, n) = (count.parse().ok()?, n.parse().ok()?);
+            (n < count).then(|| corpus::site(n, count))
         }),
         ("known", n) => Some(format!("<title>Known {n}</title>").into()),
         ("second", n) => {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Some(format!("<title>A second {n}</title>").into())
         }
+        ("latency", n) => {
+            let n: u64 = n.parse().unwrap_or_default();
+            tokio::time::sleep(Duration::from_millis(LATENCY.start + n * 31 % (LATENCY.end - LATENCY.start)))
+                .await;
+            page(&state.corpus.tiny)
+        }
         ("_", "hits") => Some(state.hits.load(Ordering::Relaxed).to_string().into()),
-        ("_", "first") => Some(state.first.lock().expect("lock").to_string().into()),
+        ("_", "first") => Some(state.first.load(Ordering::Relaxed).to_string().into()),
+        ("_", "last") => Some(state.last.load(Ordering::Relaxed).to_string().into()),
         ("_", "reset") => {
             state.hits.store(0, Ordering::Relaxed);
-            *state.first.lock().expect("lock") = 0;
+            state.first.store(0, Ordering::Relaxed);
+            state.last.store(0, Ordering::Relaxed);
             Some(Bytes::new())
         }
         _ => None,
     };
     let response = Response::builder()
         .status(if body.is_some() { 200 } else { 404 })
-        .header("content-type", "text/html; charset=utf-8")
-        .body(Full::new(body.unwrap_or_default()));
+        .header("content-type", "text/html; charset=utf-8");
+    let body = body.unwrap_or_default();
+    let response = match kind {
+        "gzip" => response.header("content-encoding", "gzip").body(Full::new(gzip(&body))),
+        _ => response.body(Full::new(body)),
+    };
     Ok(response.expect("a valid answer"))
+}
+
+/// The server's own time for this is nobody's: it is not measured.
+fn gzip(body: &[u8]) -> Bytes {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body).expect("memory");
+    encoder.finish().expect("memory").into()
 }
