@@ -1,6 +1,8 @@
 //! What a body is: the type its server declared, the type its bytes show, and how it is read. The declared
 //! type counts, unless there is none, it says nothing, or the bytes are plainly something else.
 
+use std::borrow::Cow;
+
 use super::document::utf16;
 use super::markup::is_space;
 
@@ -121,15 +123,15 @@ fn by_bytes(body: &[u8]) -> (Kind, Option<&'static str>) {
 }
 
 /// The first bytes without a byte order mark, UTF-16 brought down to one byte a letter; and whether it was.
-fn narrow_head(body: &[u8]) -> (Vec<u8>, bool) {
+fn narrow_head(body: &[u8]) -> (Cow<'_, [u8]>, bool) {
     let head = &body[..body.len().min(HEAD_BYTES)];
     let big = match head {
-        [0xEF, 0xBB, 0xBF, rest @ ..] => return (rest.to_vec(), false),
+        [0xEF, 0xBB, 0xBF, rest @ ..] => return (rest.into(), false),
         [0xFE, 0xFF, ..] => true,
         [0xFF, 0xFE, ..] => false,
         _ => match utf16(body) {
             Some(encoding) => encoding == encoding_rs::UTF_16BE,
-            None => return (head.to_vec(), false),
+            None => return (head.into(), false),
         },
     };
     let (high, low) = if big { (0, 1) } else { (1, 0) };

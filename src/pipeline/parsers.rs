@@ -32,7 +32,22 @@ struct Queue {
 struct State {
     jobs: VecDeque<Job>,
     idle: usize,
+    /// Whether somebody is about to wake them.
+    is_waking: bool,
     closed: bool,
+}
+
+/// Wakes as many threads as there is work for when it is let go, also where its owner is given up.
+struct Wake<'a>(&'a Queue);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.is_waking = false;
+        let wanted = state.jobs.len().min(state.idle);
+        drop(state);
+        (0..wanted).for_each(|_| self.0.filled.notify_one());
+    }
 }
 
 /// The work panicked.
@@ -62,10 +77,16 @@ impl Parsers {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Panicked> {
         let (tell, told) = oneshot::channel();
-        self.queue.push(Box::new(move || {
+        let wake = self.queue.push(Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from(&*panic));
             let _ = tell.send(result);
         }));
+        if let Some(wake) = wake {
+            // The pages that came in with the same turn of the runtime go along, so that threads are woken once for all
+            // of them.
+            tokio::task::yield_now().await;
+            drop(wake);
+        }
         told.await.unwrap_or_else(|_| Err(Panicked("the parse thread is gone".to_owned())))
     }
 }
@@ -90,14 +111,16 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: Job) {
+    /// Adds a job. Whoever is given the [`Wake`] lets it go soon: threads wait.
+    fn push(&self, job: Job) -> Option<Wake<'_>> {
         let mut state = self.state();
         state.jobs.push_back(job);
-        let wake = state.idle > 0;
-        drop(state);
-        if wake {
-            self.filled.notify_one();
+        if state.idle == 0 || state.is_waking {
+            return None;
         }
+        state.is_waking = true;
+        drop(state);
+        Some(Wake(self))
     }
 
     fn work(&self, threads: usize) {
@@ -141,5 +164,20 @@ mod tests {
         let failed: Vec<&Panicked> = answers.iter().filter_map(|a| a.as_ref().err()).collect();
         assert_eq!(failed, [&Panicked("page 77".to_owned())]);
         assert_eq!(answers.iter().flatten().sum::<i32>(), (0..200).sum::<i32>() - 77);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_before_it_woke_a_thread_wakes_one() {
+        use futures::FutureExt as _;
+
+        let parsers = Parsers::start(1).expect("a thread");
+        while parsers.queue.state().idle == 0 {
+            tokio::task::yield_now().await;
+        }
+        let (tell, told) = oneshot::channel();
+        let given_up = parsers.run(move || tell.send(()));
+        assert!(given_up.now_or_never().is_none());
+        told.await.expect("it ran");
+        assert_eq!(parsers.run(|| 1).await, Ok(1));
     }
 }
