@@ -1,17 +1,21 @@
 //! What may be typed. Words for the help only; nothing happens here.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use super::report::Report;
-use super::{config, explain, export, extract, get, list, plan, run, schema, status, test, validate, verify};
+use super::{
+    completions, config, explain, export, extract, get, list, plan, run, schema, status, test, validate,
+    verify,
+};
 use crate::config::{ConfigErrors, Level, Loaded, load};
 use crate::run::{Exit, RunError, find_run};
 
 /// Async file-and-web crawler for scheduled batch crawls: one TOML file in, one finished data set out.
 #[derive(Debug, Parser)]
-#[command(name = "trawl", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "trawl", version, propagate_version = true, arg_required_else_help = true, after_help = after_help())]
 pub struct Args {
     #[command(flatten)]
     pub global: Global,
@@ -48,30 +52,43 @@ pub enum Command {
     Config(config::Args),
     /// Print the JSON Schema of an output
     Schema(schema::Args),
+    /// Print the manual as a man page: `trawl man | man -l -`
+    Man,
+    /// Print what a shell needs to complete commands and options
+    Completions(completions::Args),
+}
+
+/// What stands below the help of the program: where to begin, and what a scheduler wants to know.
+fn after_help() -> String {
+    let mut text =
+        "Begin with `trawl config init`, `trawl validate` and `trawl run`.\n\nExit codes:".to_owned();
+    for exit in Exit::ALL {
+        let _ = write!(text, "\n  {:>2}  {}", exit.code(), exit.about());
+    }
+    text
 }
 
 /// What every command understands.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// Colour on a terminal; `NO_COLOR` is obeyed
+    /// When messages are coloured; `auto` is on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// Say more than `log.level` asks for; twice for still more
+    /// Say more on standard error than `log.level` asks for; twice for still more
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Say less than `log.level` asks for; twice for still less
+    /// Say less on standard error than `log.level` asks for; twice for still less
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub quiet: u8,
 }
 
 /// When there is colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "docs would make the help of each command six lines longer")]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
-    /// Everywhere.
     Always,
-    /// Nowhere.
     Never,
 }
 
@@ -81,7 +98,7 @@ pub struct ConfigArgs {
     /// The config file [default: ./config.toml]
     #[arg(value_name = "CONFIG")]
     pub config: Option<PathBuf>,
-    /// Override a key of the config, as often as needed
+    /// Override a key of the config, such as `limits.max_pages=100`; as often as needed
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 }
@@ -103,7 +120,7 @@ pub struct RunArgs {
     /// The config of the job [default: ./config.toml]
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
-    /// Override a key of the config, as often as needed
+    /// Override a key of the config, such as `limits.max_pages=100`; as often as needed
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
 }
@@ -141,6 +158,28 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    fn without_help(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.get_about().is_none() {
+            found.push(path.clone());
+        }
+        let arguments = command.get_arguments().filter(|argument| argument.get_help().is_none());
+        found.extend(arguments.map(|argument| format!("{path}: {}", argument.get_id())));
+        command.get_subcommands().for_each(|below| without_help(below, &path, found));
+    }
+
+    #[test]
+    fn each_command_and_argument_says_what_it_does() {
+        use clap::CommandFactory;
+        let mut command = Args::command();
+        command.build();
+        let mut found = Vec::new();
+        without_help(&command, "", &mut found);
+        // What clap builds below `help` repeats the commands, without their words.
+        found.retain(|place| !place.contains(" help"));
+        assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]

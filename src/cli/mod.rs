@@ -2,12 +2,14 @@
 //! and returns the exit code. Decides nothing about a crawl.
 
 mod args;
+mod completions;
 mod config;
 mod explain;
 mod export;
 mod extract;
 mod get;
 mod list;
+mod man;
 mod plan;
 mod report;
 mod run;
@@ -52,5 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Export(args) => export::run(&args, &global, &report),
         Command::Config(args) => config::run(&args, &global, &report),
         Command::Schema(args) => schema::run(&args, &report),
+        Command::Man => man::run(&report),
+        Command::Completions(args) => completions::run(&args, &report),
     }
 }

@@ -13,16 +13,16 @@ use crate::run::{self, Ended, Exit, Exported, Job, RunError, Style, Text, Unfini
 pub struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Set an unfinished run aside and start over
+    /// Set an unfinished run aside, as `<run_id>.abandoned`, and start over
     #[arg(long)]
     fresh: bool,
-    /// End after so many pages; the same as `--set limits.max_pages=N`
+    /// End after so many pages with a record; the same as `--set limits.max_pages=N`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Use one source only
+    /// Use only the source with this id
     #[arg(long, value_name = "ID")]
     only_source: Option<String>,
-    /// Print the records of the finished run, and the summary elsewhere
+    /// Print the records of the finished run instead of its summary, which goes to standard error
     #[arg(long)]
     stdout: bool,
 }

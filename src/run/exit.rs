@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Complete and published.
     Complete = 0,
-    /// An error nobody foresaw.
+    /// An error nobody foresaw; or nothing is known of what was asked for.
     Error = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -67,7 +67,7 @@ impl Exit {
     pub fn about(self) -> &'static str {
         match self {
             Self::Complete => "complete and published",
-            Self::Error => "unexpected error",
+            Self::Error => "unexpected error; or nothing is known of what was asked for",
             Self::Usage => "wrong use of the command line",
             Self::LimitReached => "a limit ended the run early; published as incomplete",
             Self::Failed => "too many failures, or nothing could be fetched; kept, not published",
