@@ -28,6 +28,9 @@ pub struct Job {
     /// Whether each run has a `report.html`.
     #[serde(default = "yes")]
     pub report: bool,
+    /// Published runs that are kept: the newest so many, and the one that `latest` names. Older ones are deleted when a
+    /// run has ended; of those that failed or were set aside as many are kept. Without it, all runs are.
+    pub keep_runs: Option<NonZeroUsize>,
 }
 
 /// The `[limits]` table.

@@ -37,6 +37,11 @@ impl RunDir {
         &self.output
     }
 
+    /// The run.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// Where the runs stand.
     pub fn runs(&self) -> PathBuf {
         self.output.join("runs")
@@ -120,6 +125,17 @@ impl RunDir {
         let text = serde_json::to_string_pretty(&latest).unwrap_or_default() + "\n";
         Ok(replace_file(&self.output.join("latest.json"), text.as_bytes())?)
     }
+}
+
+/// Whether a text is the id of a run: `20261121T020000Z-7f3a`.
+pub fn is_run_id(text: &str) -> bool {
+    let is_like = |(byte, like): (&u8, &u8)| match like {
+        b'0' => byte.is_ascii_digit(),
+        b'f' => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        _ => byte == like,
+    };
+    let form = b"00000000T000000Z-ffff";
+    text.len() == form.len() && text.as_bytes().iter().zip(form).all(is_like)
 }
 
 /// The run that was published last, if there is one.

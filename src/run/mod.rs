@@ -21,6 +21,7 @@ mod proving;
 mod publish;
 mod refusals;
 mod report;
+mod retention;
 mod seal;
 mod signals;
 mod start;
@@ -143,6 +144,10 @@ fn publish(
     let Closed { journal, follower, .. } = closed;
     drop(follower);
     following.wait(None)?;
+    // Before the journal retires, so that the start after a death goes on with it.
+    if let Some(keep) = publication.job.config.job.keep_runs {
+        retention::keep_newest(&publication.session.dir, &publication.job.config.job.name, keep);
+    }
     publication.retire(journal.path())?;
     Ok(Ended { exit, summary, place: publication.place() })
 }

@@ -4,7 +4,7 @@
 //! `Finish` frame, so nothing is crawled again, and what was done is done once more without harm.
 //!
 //! ```text
-//! finish sinks ─► exports ─► summary, hosts, report, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► journal retires
+//! finish sinks ─► exports ─► summary, hosts, report, config, manifest ─► _SUCCESS ─► rename ─► latest ─► merge history ─► old runs go ─► journal retires
 //! ```
 
 use std::fs::File;

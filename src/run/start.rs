@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::carry;
 use super::directory::{self, RunDir};
 use super::error::RunError;
+use super::retention;
 use super::seal;
 use crate::config::Config;
 use crate::crash;
@@ -85,9 +86,10 @@ pub fn take(config: &Config, unfinished: Unfinished, now: Timestamp) -> Result<T
     for dir in [layout.root(), &layout.journals(), &layout.snapshots(), output] {
         directory::sweep(dir);
     }
+    retention::finish(&output.join("runs"));
     let found = match (layout.unfinished()?, unfinished) {
         (Some(journal), Unfinished::SetAside) => {
-            set_aside(&layout, &journal, output)?;
+            set_aside(&layout, &journal, config)?;
             None
         }
         (found, _) => found,
@@ -161,12 +163,15 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
     Ok(Taken { session, journal, replay, tally })
 }
 
-fn set_aside(layout: &Layout, journal: &Path, output: &Path) -> Result<(), RunError> {
+fn set_aside(layout: &Layout, journal: &Path, config: &Config) -> Result<(), RunError> {
     if let Some(run_id) = journal.file_stem().and_then(|stem| stem.to_str()) {
-        let dir = RunDir::new(output, run_id);
+        let dir = RunDir::new(&config.job.output_dir, run_id);
         tracing::warn!(run_id, path = %dir.abandoned().display(), "setting the unfinished run aside");
         if dir.partial().exists() {
             dir.rename(&dir.abandoned())?;
+        }
+        if dir.abandoned().exists() {
+            retention::mark_abandoned(&dir, run_id, &config.job.name)?;
         }
     }
     directory::remove(journal)?;
@@ -210,5 +215,11 @@ mod tests {
         let id = new_run_id("2026-11-21T02:00:00.7Z".parse().expect("time"));
         assert!(id.starts_with("20261121T020000Z-"), "{id}");
         assert_eq!(id.len(), 21);
+        assert!(directory::is_run_id(&id));
+        for other in
+            ["", "runs", "20261121T020000Z-7F3A", "20261121T020000Z-7f3a.partial", "20261121 020000Z-7f3a"]
+        {
+            assert!(!directory::is_run_id(other), "{other}");
+        }
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod manual;
+mod retention;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
