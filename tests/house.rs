@@ -303,10 +303,16 @@ fn unsafe_stands_where_it_is_allowed() {
 
 #[test]
 fn the_repository_speaks_of_the_product_alone() {
-    let mut texts: Vec<Source> = ["src", "tests", "benches", "scripts", "docs", "examples", ".github"]
-        .iter()
-        .flat_map(|dir| files(dir, &["rs", "md", "toml", "sh", "py", "yml", "html"]))
-        .collect();
+    let mut texts: Vec<Source> =
+        ["src", "tests", "benches", "scripts", "docs", "examples", "contrib", ".github"]
+            .iter()
+            .flat_map(|dir| {
+                files(
+                    dir,
+                    &["rs", "md", "toml", "sh", "py", "yml", "yaml", "html", "service", "timer", "crontab"],
+                )
+            })
+            .collect();
     for name in [
         "README.md",
         "ARCHITECTURE.md",

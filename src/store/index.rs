@@ -53,7 +53,8 @@ impl Index {
         let last: Option<Opened> =
             std::fs::read_to_string(opened).ok().and_then(|text| serde_json::from_str(&text).ok());
         let closed = last.as_ref().is_some_and(|last| last.closed);
-        if last.is_some_and(|last| !last.closed && last.boot_id != boot_id) {
+        // Where the system does not tell one boot from another, it may have been another.
+        if last.is_some_and(|last| !last.closed && (last.boot_id != boot_id || boot_id.is_empty())) {
             return Err(fault("the machine went down while it was open".to_owned(), false));
         }
         remove_half_snapshots(dir)?;
@@ -260,6 +261,15 @@ mod tests {
         drop(Index::open(&sled, &mark, "boot").expect("opens"));
         assert!(Index::open(&sled, &mark, "another").is_err());
         Index::open(&sled, &mark, "boot").expect("the same boot").close().expect("closes");
-        assert!(Index::open(&sled, &mark, "another").is_ok());
+        drop(Index::open(&sled, &mark, "another").expect("it was closed"));
+    }
+
+    #[test]
+    fn without_the_name_of_the_boot_an_index_left_open_is_not_trusted() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let (sled, mark) = (dir.path().join("sled"), dir.path().join("sled.mark"));
+        Index::open(&sled, &mark, "").expect("opens").close().expect("closes");
+        drop(Index::open(&sled, &mark, "").expect("it was closed"));
+        assert!(Index::open(&sled, &mark, "").is_err());
     }
 }

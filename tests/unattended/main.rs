@@ -13,6 +13,7 @@
 
 mod manual;
 mod retention;
+mod schedule;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
