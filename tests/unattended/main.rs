@@ -12,6 +12,7 @@
 )]
 
 mod manual;
+mod overlap;
 mod retention;
 mod schedule;
 #[path = "../support/mod.rs"]
