@@ -18,3 +18,4 @@ mod schedule;
 #[path = "../support/mod.rs"]
 mod support;
 mod tools;
+mod words;
