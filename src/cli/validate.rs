@@ -130,7 +130,11 @@ fn describe(
         .collect();
     outputs.extend(added.iter().map(String::as_str));
     writeln!(out, "write  {} to {}", outputs.join(", "), path(&job.output_dir.join("latest")))?;
-    writeln!(out, "keep   {}", path(&job.state_dir))
+    writeln!(out, "keep   {}", path(&job.state_dir))?;
+    match job.keep_runs {
+        Some(runs) => writeln!(out, "delete runs but for the newest {runs}"),
+        None => Ok(()),
+    }
 }
 
 /// A path as it may be printed.

@@ -171,8 +171,11 @@ mod tests {
     fn what_is_shown_reads_back_as_the_same_config() {
         let more = "http = { proxy = { env = 'P' }, headers = { A = 'b', C = { file = 's' } }, ca_file = 'ca.pem' }\n\
             hosts.'Bücher.example:80' = { delay = '2s' }\n\
-            extract = [{ id = 'r', fields.z = { css = 'p', type = 'float', default = 1, decimal = ',' }, fields.a = { each = 'i', fields.b = { css = 'b' } } }]\nsinks = [{ type = 'pages', id = 'p' }]\nexports = [{ type = 'sqlite', id = 'e', path = 'x/y.db' }]";
-        let text = GOOD.replacen("[[", &format!("{more}\n[["), 1);
+            extract = [{ id = 'r', fields.z = { css = 'p', type = 'float', default = 1, decimal = ',' }, fields.a = { each = 'i', fields.b = { css = 'b' } } }]\nsinks = [{ type = 'pages', id = 'p' }]";
+        // A build may have left exports out.
+        let exports = crate::export::check("sqlite")
+            .map_or("", |()| "exports = [{ type = 'sqlite', id = 'e', path = 'x/y.db' }]");
+        let text = GOOD.replacen("[[", &format!("{more}\n{exports}\n[["), 1);
         let first = read(&text, &[]).expect("good");
         assert_eq!(first.config.hosts.keys().collect::<Vec<_>>(), ["xn--bcher-kva.example"]);
         let shown = toml::to_string_pretty(&first.config).expect("TOML");
@@ -409,6 +412,9 @@ mod tests {
 
     #[test]
     fn exports_stand_in_nobodys_way() {
+        if crate::export::check("sqlite").is_err() {
+            return; // a build that has left it out says so, and nothing else
+        }
         let export = |path: &str| format!("exports = [{{ type = 'sqlite', id = 'e', path = '{path}' }}]");
         for path in ["../x", "/x", "a b", ".writing-x", ""] {
             let what = format!(

@@ -63,7 +63,11 @@ pub fn keep_newest(ended: &RunDir, job: &str, keep: NonZeroUsize) {
     let mut spared = pointed_at(ended.output());
     spared.push(ended.run_id().to_owned());
     for mut names in [published, others] {
-        names.sort_unstable();
+        // By time, but for the one that has just ended: an id tells no two runs of one second apart, nor a clock set back.
+        names.sort_unstable_by(|a, b| {
+            let is_new = |name: &str| stem(name) == ended.run_id();
+            (is_new(a), a).cmp(&(is_new(b), b))
+        });
         let old = names.len().saturating_sub(keep.get());
         for name in names.iter().take(old).filter(|name| !spared.iter().any(|run_id| run_id == stem(name))) {
             let path = runs.join(name);

@@ -50,6 +50,9 @@ fn the_newest_runs_stay_and_older_ones_go() {
     let (_site, urls, crawl) = with_older(&[ONE, TWO, THREE]);
     let before = crawl.latest().run_id();
     let run = crawl.set("job.keep_runs", 3);
+    let told = run.trawl(&["validate"]).expect(0).stdout;
+    assert!(told.ends_with("delete runs but for the newest 3\n"), "{told}");
+    assert_eq!(run.runs().len(), 4, "to validate deletes nothing");
     let said = run.run().expect(0);
     assert_eq!(run.runs().len(), 3, "{:?}", run.runs());
     for (name, stays) in [(ONE, false), (TWO, false), (THREE, true), (before.as_str(), true)] {
@@ -59,6 +62,19 @@ fn the_newest_runs_stay_and_older_ones_go() {
     run.verify_exact(&urls);
     run.trawl(&["verify"]).expect(0);
     run.trawl(&["verify", THREE]).expect(14).says("of another run");
+}
+
+/// Found by two runs within one second, whose ids do not say which was first.
+#[test]
+fn the_run_that_has_just_ended_is_the_newest_whatever_its_id() {
+    let later = ["20990101T020000Z-0001", "20990102T020000Z-0002"];
+    let (_site, urls, crawl) = with_older(&later);
+    let crawl = crawl.set("job.keep_runs", 2);
+    crawl.run().expect(0);
+    let runs = crawl.runs();
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert!(runs.contains(&crawl.latest().run_id()) && runs.contains(&later[1].to_owned()), "{runs:?}");
+    crawl.verify_exact(&urls);
 }
 
 #[test]
