@@ -30,7 +30,7 @@ pub enum Command {
     Run(run::Args),
     /// Check a config and its surroundings, and say what a run would do
     Validate(validate::Args),
-    /// Say what a run would ask for and how long that takes: asks for robots.txt and sitemaps, never for pages
+    /// Say what a run would ask for and how long it takes at least; asks for robots.txt and sitemaps, never for pages
     Plan(plan::Args),
     /// Say what a job is doing, or what its last run came to
     Status(status::Args),
@@ -38,7 +38,7 @@ pub enum Command {
     Explain(explain::Args),
     /// Extract one page by the rules of the config, and say what each field came to
     Extract(extract::Args),
-    /// Hold the rules against the pages of `[[tests]]`, without any network; --record adds one
+    /// Try the rules on the kept pages of `[[tests]]`, without any network; `--record URL` keeps one more
     Test(test::Args),
     /// Print the latest record of a URL
     Get(get::Args),

@@ -29,7 +29,7 @@ enum What {
     Schema,
     /// Write a first config with comments
     Init {
-        /// Where to; nothing is overwritten
+        /// The file to write; one that exists stays as it is
         #[arg(value_name = "CONFIG", default_value = config::DEFAULT_PATH)]
         path: PathBuf,
     },

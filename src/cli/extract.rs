@@ -19,7 +19,7 @@ pub struct Args {
     /// Try this rule, whatever pages it is for
     #[arg(long, value_name = "ID")]
     rule: Option<String>,
-    /// As if this source had led to it [default: the one that lists the file, or the first]
+    /// Treat it as if this source had led to it [default: the one that lists the file, or the first]
     #[arg(long, value_name = "ID")]
     source: Option<String>,
     /// Do not ask for robots.txt

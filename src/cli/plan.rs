@@ -19,7 +19,7 @@ use crate::source;
 pub struct Args {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Hosts that are listed
+    /// List so many hosts at most
     #[arg(long, value_name = "N", default_value_t = 100)]
     hosts: usize,
     /// Print JSON, with all hosts

@@ -15,7 +15,7 @@ use crate::run::Exit;
 /// Arguments of `trawl schema`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which output
+    /// Which output the schema describes
     #[arg(value_enum)]
     output: Output,
     /// A config whose extraction rules say what the `fields` of a record are

@@ -28,7 +28,7 @@ pub struct Args {
     /// Look again every second until the run ends
     #[arg(short, long)]
     watch: bool,
-    /// Hosts that are listed
+    /// List so many hosts at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     hosts: usize,
     /// Print JSON; with `--watch` one object a line
