@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Crawl, Site};
+use crate::support::{Crawl, Site, wait_for};
 
 /// A job with one published run of today, and the same run once more under these older names.
 fn with_older(names: &[&str]) -> (Site, Vec<String>, Crawl) {
@@ -190,6 +190,39 @@ fn a_death_in_between_leaves_whole_runs_and_what_the_next_start_removes() {
         crawl.without_env().run().expect(0).says("removed what was left of a deleted run");
         assert_eq!(site.hits(), hits, "{place}");
     }
+}
+
+/// Without named places, so that a release build has it, too.
+#[test]
+fn a_kill_while_files_go_leaves_nothing_torn() {
+    const FILES: usize = 3000;
+    let (site, urls, crawl) = with_older(&[ONE, TWO]);
+    let hits = site.hits() + urls.len();
+    let runs = crawl.path("out/runs");
+    for name in [ONE, TWO] {
+        for n in 0..FILES {
+            fs::write(runs.join(name).join(n.to_string()), "").unwrap();
+        }
+    }
+    let crawl = crawl.set("job.keep_runs", 1);
+    let mut running = crawl.spawn();
+    let is_going = |names: Vec<String>| names.iter().any(|name| name.starts_with(".deleting-"));
+    // It may be over before it was seen; then there is nothing to kill, and all the same to be demanded.
+    wait_for("a deletion", || (is_going(crawl.runs()) || running.has_ended()).then_some(()));
+    let run = running.kill9();
+    eprintln!("{}", if run.was_killed() { "killed while files went" } else { "it was over before" });
+    for name in crawl.runs().iter().filter(|name| !name.starts_with('.')) {
+        assert!(runs.join(name).join("_SUCCESS").exists(), "{name} is torn");
+        let extra = if name == ONE || name == TWO { FILES } else { 0 };
+        assert!(fs::read_dir(runs.join(name)).unwrap().count() > extra, "{name} lacks files");
+    }
+    let is_unfinished = crawl.trawl(&["validate"]).expect(0).stdout.contains("which is unfinished");
+    crawl.run().expect(0);
+    assert!(!is_going(crawl.runs()), "{:?}", crawl.runs());
+    assert!(crawl.runs().iter().all(|name| name != ONE && name != TWO), "{:?}", crawl.runs());
+    crawl.verify_exact(&urls);
+    let again = if is_unfinished { 0 } else { urls.len() };
+    assert_eq!(site.hits(), hits + again, "what was published is not fetched again to end a deletion");
 }
 
 #[test]
