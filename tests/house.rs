@@ -237,7 +237,7 @@ fn files_are_small() {
 #[test]
 fn every_file_says_what_it_is_for() {
     let mut broken = Vec::new();
-    for dir in ["src", "tests", "benches"] {
+    for dir in ["src", "tests", "benches", "fuzz/src"] {
         for source in files(dir, &["rs"]) {
             let first = source.text.lines().next().unwrap_or_default();
             if !first.starts_with("//! ") || first.len() < 12 {
@@ -304,7 +304,7 @@ fn unsafe_stands_where_it_is_allowed() {
 #[test]
 fn the_repository_speaks_of_the_product_alone() {
     let mut texts: Vec<Source> =
-        ["src", "tests", "benches", "scripts", "docs", "examples", "contrib", ".github"]
+        ["src", "tests", "benches", "fuzz/src", "scripts", "docs", "examples", "contrib", ".github"]
             .iter()
             .flat_map(|dir| {
                 files(
