@@ -49,7 +49,9 @@ pub enum SecretError {
     )]
     Env(String),
     /// The file cannot be read.
-    #[error("cannot read secret file `{path}`: {source}")]
+    #[error(
+        "cannot read secret file `{path}`: {source}\nhint: see that the file is there and that whoever runs the job may read it; a relative path is relative to the config"
+    )]
     File {
         /// The file.
         path: PathBuf,

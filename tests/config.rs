@@ -69,7 +69,7 @@ fn every_problem_is_shown_at_once_with_its_line() {
         78,
         "error: 4 problems in config.toml\n\
          config.toml:1:1: `sources` is missing\n  1 | config_version = 1\n    | ^\n  \
-         hint: add `sources = [{ type = \"...\" }]`: Where URLs come from; at least one\n\
+         hint: add `[[sources]]`: Where URLs come from; at least one\n\
          config.toml:6:19: `politeness.max_concurrency` must be a whole number of 1 or more, not the text \"many\"\n  \
          6 | max_concurrency = \"many\"\n    |                   ^^^^^^\n  \
          hint: for example `max_concurrency = 64`\n\
@@ -181,6 +181,7 @@ fn the_surroundings_are_looked_at() {
          error: config.toml:18:11: `http.ca_file`: `HOME/config.toml` holds no certificate\n\
          hint: a PEM file begins `-----BEGIN CERTIFICATE-----`\n\
          error: config.toml:11:8: source `l`: cannot read `HOME/no.txt`: No such file or directory (os error 2)\n\
+         hint: see that the file is there and that whoever runs the job may read it; a relative path is relative to the config\n\
          warning: config.toml:14:6: source `f` gives no URL\n",
     );
     check(
@@ -228,7 +229,7 @@ fn seeds_of_lists_and_files_are_counted_and_the_first_bad_ones_named() {
     let said = stderr(&output).replace(&*home.path().to_string_lossy(), "HOME");
     assert_eq!(
         said,
-        "warning: l.txt:2: `\\u{1b}[31m`: not a URL: relative URL without a base\n\
+        "warning: l.txt:2: `\\u{1b}[31m`: not a URL: it does not begin with `https://` or `http://`\n\
          warning: config.toml:11:20: `file://HOME/gone.html`: No such file or directory (os error 2)\n"
     );
     let found = stdout(&output);

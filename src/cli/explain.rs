@@ -73,6 +73,11 @@ fn for_people(explained: &Explanation) -> String {
         let _ = writeln!(text, "published run {}", run.run_id);
         chain(&mut text, &run.lines);
     }
+    if let Some(run) = &explained.failed {
+        text.push('\n');
+        let _ = writeln!(text, "failed run {}, kept and not published", run.run_id);
+        chain(&mut text, &run.lines);
+    }
     if let Some(record) = &explained.record {
         text.push('\n');
         let _ = writeln!(text, "record of run {}", record.run_id);

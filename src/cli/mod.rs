@@ -34,8 +34,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(args) => args,
         Err(asked) => {
             // `--help` and `--version` come this way too; a reader that has gone is no error.
-            let _ = asked.print();
-            return if asked.use_stderr() { Exit::Usage } else { Exit::Complete };
+            if !asked.use_stderr() {
+                let _ = asked.print();
+                return Exit::Complete;
+            }
+            // What is wrong is quoted from the command line, which may be made of names from outside.
+            Report::note(&asked.render().to_string().trim_end());
+            return Exit::Usage;
         }
     };
     let Args { global, command } = args;

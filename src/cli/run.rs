@@ -4,7 +4,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::args::{ConfigArgs, Global};
 use super::export;
-use super::report::Report;
+use super::report::{Report, printable};
 use crate::config::{Config, Format, Level};
 use crate::run::{self, Ended, Exit, Exported, Job, RunError, Style, Text, Unfinished};
 
@@ -57,10 +57,15 @@ pub fn run(mut args: Args, global: &Global, report: &Report) -> Exit {
             if ended.exit != Exit::Complete {
                 Report::note(&format_args!("{}: {}", ended.place.display(), ended.exit.about()));
             }
+            if ended.exit == Exit::Failed {
+                Report::note(
+                    &"hint: `trawl explain URL` says how a URL ended, `trawl validate` what the sources give",
+                );
+            }
             if args.stdout {
                 return print_records(&ended, report);
             }
-            report.result(ended.exit, |out| out.write_all(ended.summary.as_bytes()))
+            report.result(ended.exit, |out| out.write_all(printable(&ended.summary).as_bytes()))
         }
         Err(error) => {
             // In the run's own log, too: whoever looks there first should find it.

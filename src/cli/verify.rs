@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::args::{Global, RunArgs};
-use super::report::Report;
+use super::report::{Report, tame_json};
+use crate::config::shown;
 use crate::run::{self, Exit};
 
 /// Arguments of `trawl verify`.
@@ -28,7 +29,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     };
     let exit = if found.is_good() { Exit::Complete } else { Exit::VerificationFailed };
     if args.json {
-        return report.result(exit, |out| writeln!(out, "{:#}", json!(found)));
+        return report.result(exit, |out| writeln!(out, "{}", tame_json(&format!("{:#}", json!(found)))));
     }
     for finding in &found.findings {
         report.error(exit, finding);
@@ -36,9 +37,15 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
     if found.more > 0 {
         report.error(exit, &format!("and {} more", found.more));
     }
+    if !found.is_good() {
+        Report::note(
+            &"hint: restore it from a copy, or publish another with `trawl run`; do not load it as it is",
+        );
+    }
     let verdict = if found.is_good() { "is whole" } else { "is not what it should be" };
     let run::Report { path, files, records, outcomes, .. } = &found;
     report.result(exit, |out| {
-        writeln!(out, "{} {verdict}: {files} files, {records} records, {outcomes} outcomes", path.display())
+        let path = shown(&path.display().to_string());
+        writeln!(out, "{path} {verdict}: {files} files, {records} records, {outcomes} outcomes")
     })
 }

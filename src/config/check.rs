@@ -78,6 +78,9 @@ pub fn complete(config: &mut Config, folder: &Path) -> Vec<Wrong> {
     wrongs
 }
 
+/// What helps against most of what is wrong in a regex.
+const REGEX_HINT: &str = "a sign that stands for itself needs a `\\` before it, as in `\\?` or `\\(`";
+
 /// Regexes and patterns that do not compile, in the job's scope and in those of its sources.
 fn scope(config: &Config, wrongs: &mut Vec<Wrong>) {
     let mut found = check_scope(&config.scope);
@@ -88,7 +91,9 @@ fn scope(config: &Config, wrongs: &mut Vec<Wrong>) {
     }
     let named = |(key, what): (String, String)| {
         let what = if what.contains(&key) { what } else { format!("`{key}`: {what}") };
-        Wrong::new(key, On::Value, what)
+        let is_regex = what.contains("is no regex");
+        let wrong = Wrong::new(key, On::Value, what);
+        if is_regex { wrong.hint(REGEX_HINT.to_owned()) } else { wrong }
     };
     wrongs.extend(found.into_iter().map(named));
 }

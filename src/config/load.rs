@@ -230,7 +230,8 @@ mod tests {
         );
         check(
             &rule("fields.a = { json = '$.a[' }"),
-            "5:21: `$.a[` is no JSONPath: it breaks off at character 3",
+            "5:21: `$.a[` is no JSONPath: it cannot be read on from character 3 | \
+            write it like `$.items[*].price` or `$..price` (RFC 9535)",
         );
         check(
             &rule("fields.a = { css = 'p', type = 'flot' }"),
@@ -449,7 +450,7 @@ mod tests {
 
     #[test]
     fn sources_are_checked_whole() {
-        check_sources("", "3:11: `sources` is empty, but at least one is needed");
+        check_sources("", "3:11: `sources` is empty, but at least one is needed | add one: `[[sources]]`");
         check_sources(
             "5",
             "3:12: `sources[0]` must be a table with a `type`, not the number 5 | for example `{ type = \"...\" }`",
@@ -490,7 +491,7 @@ mod tests {
         assert_eq!(
             errors.expect_err("wrong").to_string(),
             "5 problems in c.toml\n\
-             c.toml:1:18: `config_version` is 2, but this version of trawl reads 1\n  1 | config_version = 2\n    |                  ^\n\
+             c.toml:1:18: `config_version` is 2, but this version of trawl reads 1\n  1 | config_version = 2\n    |                  ^\n  hint: write 1 and see `trawl validate`, or take the version that reads 2\n\
              c.toml:2:14: `http.proxy` is no address of a proxy: relative URL without a base\n  2 | http.proxy = 'x'\n    |              ^^^\n  \
              hint: write for example \"http://proxy.example.org:3128\" or \"socks5://127.0.0.1:1080\"\n\
              c.toml:4:8: `job.name` must not begin with a dot: `../x`\n  4 | name = '../x'\n    |        ^^^^^^\n\

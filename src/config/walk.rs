@@ -136,7 +136,12 @@ impl<'a> Walk<'a> {
                 let wanted = &schema["properties"][key];
                 let about = wanted["description"].as_str().unwrap_or("decides the kind");
                 let about = about.lines().next().unwrap_or_default().trim_end_matches('.');
-                let hint = format!("add `{key} = {}`: {about}", example(self.schema, wanted));
+                let written = match example(self.schema, wanted) {
+                    table if name.is_empty() && table.starts_with('{') => format!("[{key}]"),
+                    list if name.is_empty() && list.starts_with("[{") => format!("[[{key}]]"),
+                    value => format!("{key} = {value}"),
+                };
+                let hint = format!("add `{written}`: {about}");
                 self.report(span, format!("`{key}` is missing{}", within(name)), Some(hint));
             }
         }
@@ -149,7 +154,12 @@ impl<'a> Walk<'a> {
     fn list(&mut self, schema: &Json, name: &str, list: &mut [Node<'_>], span: &Range<usize>) -> Verdict {
         if (list.len() as u64) < schema["minItems"].as_u64().unwrap_or(0) {
             let what = format!("`{name}` is empty, but at least one is needed");
-            return self.report(span, what, None);
+            let one = match example(self.schema, &schema["items"]) {
+                table if table.starts_with('{') && !name.contains(['.', '[']) => format!("[[{name}]]"),
+                value => value,
+            };
+            let hint = Some(format!("add one: `{one}`"));
+            return self.report(span, what, hint);
         }
         let mut verdict = Verdict::Keep;
         let inner = match schema["format"].as_str() {
@@ -196,7 +206,11 @@ impl<'a> Walk<'a> {
         let least = schema["minimum"].as_i64().map_or(i128::MIN, i128::from);
         let what = match number {
             Some(number) if schema["const"].as_i64().is_some_and(|only| i128::from(only) != number) => {
-                format!("`{name}` is {number}, but this version of trawl reads {}", schema["const"])
+                let only = &schema["const"];
+                let what = format!("`{name}` is {number}, but this version of trawl reads {only}");
+                let hint =
+                    format!("write {only} and see `trawl validate`, or take the version that reads {number}");
+                return self.report(span, what, Some(hint));
             }
             Some(number) if number < least => {
                 format!("`{name}` must be {}, not {number}", expected(self.schema, schema))

@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// The system refused.
-    #[error("cannot {action} `{path}`: {error}")]
+    #[error(
+        "cannot {action} `{path}`: {error}\nhint: mend that, or give another path, and make it with `trawl export`"
+    )]
     Io {
         /// `create`, `write`, `sync`, `rename`, `remove`, `read`.
         action: &'static str,

@@ -65,7 +65,9 @@ pub enum FetchError {
         why: String,
     },
     /// The file with further authorities cannot be read.
-    #[error("`http.ca_file`: cannot read `{path}`: {source}")]
+    #[error(
+        "`http.ca_file`: cannot read `{path}`: {source}\nhint: see that the file is there and that whoever runs the job may read it; a relative path is relative to the config"
+    )]
     CaFile {
         /// The file.
         path: PathBuf,

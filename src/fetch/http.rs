@@ -90,7 +90,11 @@ impl Http {
         let patience = self.timeout.connect.0.saturating_add(self.timeout.read.0);
         let sent = clock.within(patience, "no answer", sent).await?;
         let mut response = sent.result.map_err(|error| {
-            let failure = failure::of(&error);
+            let mut failure = failure::of(&error);
+            if self.is_proxied && failure.stage == Stage::Connect {
+                // Whose connection failed cannot be told, so that nobody looks for it at the host alone.
+                failure.detail.push_str("; the way there is `http.proxy`");
+            }
             Failure { stale: sent.is_reused && failure.cause == Outcome::NetworkError, ..failure }
         })?;
         watch.answering();

@@ -72,7 +72,7 @@ impl FromStr for UrlKey {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// Not a URL by the WHATWG standard.
-    #[error("not a URL: {0}")]
+    #[error("not a URL: {}", syntax_words(*.0))]
     Syntax(#[from] url::ParseError),
     /// A scheme that no fetcher knows.
     #[error("scheme `{0}` cannot be fetched, only http, https and, from a `files` source, file")]
@@ -83,6 +83,16 @@ pub enum UrlError {
     /// Longer than 16 KiB in canonical form.
     #[error("is {0} bytes long, more than {MAX_URL_BYTES}")]
     TooLong(usize),
+}
+
+/// What the standard calls relative is, to whoever wrote it, an address without its beginning.
+fn syntax_words(error: url::ParseError) -> String {
+    match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            "it does not begin with `https://` or `http://`".to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The canonical form of a web address, resolved against `base` if it is relative.
@@ -238,7 +248,7 @@ mod tests {
     #[test]
     fn what_cannot_be_fetched_says_why() {
         let why = |raw: &str| canonical(raw, None).expect_err(raw).to_string();
-        assert_eq!(why("foo"), "not a URL: relative URL without a base");
+        assert_eq!(why("foo"), "not a URL: it does not begin with `https://` or `http://`");
         assert!(why("ftp://x/").starts_with("scheme `ftp` cannot be fetched"));
         assert!(why("http://u:p@x/").starts_with("carries credentials"));
         assert!(why(&format!("http://x/{}", "a".repeat(70_000))).starts_with("is 70009 bytes long"));

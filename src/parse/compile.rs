@@ -11,6 +11,9 @@ use super::json::Path;
 use super::rules::{By, Field, Find, Rule, Rules, Stands, Take, What};
 use super::rules_settings::{Field as FieldSettings, From, Links, Match, Settings, Type};
 
+/// What helps against most of what is wrong in a regex.
+const REGEX_HINT: &str = "a sign that stands for itself needs a `\\` before it, as in `\\?` or `\\(`";
+
 /// Lists of objects within each other.
 const MAX_NESTING: usize = 8;
 
@@ -123,7 +126,8 @@ impl Compiler<'_> {
                 let error = error.to_string();
                 let last = error.lines().last().unwrap_or_default();
                 let why = last.strip_prefix("error: ").unwrap_or(last);
-                self.wrong(key, format!("`{text}` is no regex: {why}"));
+                let hint = Some(REGEX_HINT.to_owned());
+                self.wrongs.push((key.to_owned(), format!("`{text}` is no regex: {why}"), hint));
             }
         }
         None
@@ -132,13 +136,17 @@ impl Compiler<'_> {
     fn css(&mut self, key: &str, text: &str) -> Option<Css> {
         Css::parse(text)
             .map_err(|(why, hint)| {
-                self.wrongs.push((key.to_owned(), format!("`{text}` {why}"), hint.map(str::to_owned)));
+                self.wrongs.push((key.to_owned(), format!("`{text}` {why}"), Some(hint.to_owned())));
             })
             .ok()
     }
 
     fn path(&mut self, key: &str, text: &str) -> Option<Path> {
-        Path::parse(text).map_err(|why| self.wrong(key, format!("`{text}` {why}"))).ok()
+        Path::parse(text)
+            .map_err(|(why, hint)| {
+                self.wrongs.push((key.to_owned(), format!("`{text}` {why}"), Some(hint.to_owned())));
+            })
+            .ok()
     }
 
     fn links(&mut self, key: &str, links: &Links) -> Option<Find> {

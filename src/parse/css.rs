@@ -183,7 +183,7 @@ pub struct Css {
 
 impl Css {
     /// Compiles a selector; the error follows its text, with a hint.
-    pub fn parse(text: &str) -> Result<Self, (String, Option<&'static str>)> {
+    pub fn parse(text: &str) -> Result<Self, (String, &'static str)> {
         let selector = Selector::parse(text).map_err(|error| {
             let what = format!("{error:?}");
             let is_pseudo = what.contains("Pseudo");
@@ -197,8 +197,11 @@ impl Css {
                 "UnexpectedToken" => "a sign stands where none may".to_owned(),
                 _ => what.chars().take(80).collect(),
             };
-            let hint =
-                is_pseudo.then_some("the text of an element is taken anyway; for an attribute write `attr`");
+            let hint = if is_pseudo {
+                "the text of an element is taken anyway; for an attribute write `attr`"
+            } else {
+                "write it like `div.price > span`; try it with `trawl extract`"
+            };
             (format!("is no CSS selector: {what}"), hint)
         })?;
         Ok(Self {
@@ -483,7 +486,7 @@ mod tests {
         check("", "a selector is empty");
         check("a[", "it ends too early");
         check("p)", "a sign stands where none may");
-        assert!(Css::parse("h1::text").expect_err("pseudo").1.is_some());
+        assert!(Css::parse("h1::text").expect_err("pseudo").1.contains("`attr`"));
     }
 
     #[test]

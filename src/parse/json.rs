@@ -107,13 +107,18 @@ pub struct Path {
 }
 
 impl Path {
-    /// Compiles a path; the error follows its text.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Compiles a path; the error follows its text, with a hint.
+    pub fn parse(text: &str) -> Result<Self, (String, &'static str)> {
         let compiled = JsonPath::parse(text).map_err(|error| {
             // The parser says little more than where it stopped.
             let message = error.message().lines().next().unwrap_or_default().replace("parser error", "");
-            let message = if message.is_empty() { message } else { format!(": {message}") };
-            format!("is no JSONPath: it breaks off at character {}{message}", error.position().max(1))
+            let message = message.trim_end_matches([',', ' ']);
+            let message = if message.is_empty() { String::new() } else { format!(" ({message})") };
+            let what = format!(
+                "is no JSONPath: it cannot be read on from character {}{message}",
+                error.position().max(1)
+            );
+            (what, "write it like `$.items[*].price` or `$..price` (RFC 9535)")
         })?;
         let code = without_texts(text);
         let count = |word: &str| u32::try_from(code.matches(word).count()).unwrap_or(u32::MAX);
@@ -121,7 +126,7 @@ impl Path {
         if has_foreign_regex(&code) {
             let what = "is refused: the second argument of `match` and `search` must be a text, since a page that \
                 chooses the regex chooses what it costs";
-            return Err(what.to_owned());
+            return Err((what.to_owned(), "write the regex between quotes in the path itself"));
         }
         Ok(Self { compiled, deep: count(".."), roots: count("$").saturating_sub(1), regexes })
     }
@@ -215,12 +220,12 @@ mod tests {
     #[test]
     fn what_is_no_path_says_where() {
         let check = |path: &str, start: &str| {
-            let error = Path::parse(path).expect_err(path);
+            let (error, _) = Path::parse(path).expect_err(path);
             assert!(error.starts_with(start), "{path}: {error}");
         };
-        check("items", "is no JSONPath: it breaks off at character 1");
-        check("$.items[", "is no JSONPath: it breaks off at character ");
-        check("", "is no JSONPath: it breaks off at character ");
+        check("items", "is no JSONPath: it cannot be read on from character 1");
+        check("$.items[", "is no JSONPath: it cannot be read on from character ");
+        check("", "is no JSONPath: it cannot be read on from character ");
         check("$[?match(@.a, @.b)]", "is refused: ");
         check("$[?search(@['a,\\'b'], $.b)]", "is refused: ");
         assert!(Path::parse("$[?search(@['match('], \"a)\")]").is_ok());

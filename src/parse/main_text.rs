@@ -246,7 +246,9 @@ impl<'f, 'a> Reading<'f, 'a> {
     fn title(&self, main: usize) -> Option<usize> {
         let is_title = |at: &usize| self.flat.name(*at) == "h1" && !self.weights[*at].is_cut;
         let has_own = (main..self.flat.end(main)).any(|at| is_title(&at));
-        (0..main).rev().find(is_title).filter(|_| !has_own)
+        // One that is around the main part does not stand before it: its text is that of the main part.
+        let is_before = |at: &usize| !has_own && self.flat.end(*at) <= main;
+        (0..main).rev().find(is_title).filter(is_before)
     }
 
     /// Whether a block says nothing but where other pages are.
@@ -383,6 +385,13 @@ mod tests {
         assert_eq!(words("島の北"), 3);
         assert_eq!(words("in 東京2026 x"), 5);
         assert_eq!(words(" \n- !"), 0);
+    }
+
+    #[test]
+    fn a_title_around_the_main_part_is_not_said_twice() {
+        assert_eq!(text(&format!("<h1><main>{PROSE}</main></h1>")).as_deref(), Some(PROSE));
+        assert_eq!(text(&format!("<h1>A<main>{PROSE}</main></h1>")).as_deref(), Some(PROSE));
+        assert_eq!(text(&format!("<h1>A</h1><main>{PROSE}</main>")), Some(format!("A\n{PROSE}")));
     }
 
     #[test]

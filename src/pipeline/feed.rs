@@ -33,12 +33,14 @@ pub async fn pour(
     let _guard = PanicGuard(stop.clone());
     let frontier = &guide.frontier;
     let mut seeds = select_all(sources.into_iter().map(Source::requests));
+    let mut is_any = false;
     loop {
         let seed = tokio::select! {
             biased;
             () = stop.draining() => return Ok(()),
             seed = async { frontier.room().await; seeds.next().await } => seed,
         };
+        is_any |= matches!(seed, Some(Ok(_)));
         match seed {
             Some(Ok(Seed::Request(request))) => {
                 frontier.admit(guide.seed(request));
@@ -59,6 +61,9 @@ pub async fn pour(
                 return Err(error);
             }
             None => {
+                if !is_any {
+                    tracing::warn!("no source gives any URL; `trawl validate` says what each of them reads");
+                }
                 frontier.sources_done();
                 return Ok(());
             }

@@ -143,6 +143,21 @@ pub fn latest(output: &Path) -> Option<Latest> {
     serde_json::from_str(&fs::read_to_string(output.join("latest.json")).ok()?).ok()
 }
 
+/// The newest run that failed since the one that was published last, if there is one.
+pub fn failed(output: &Path) -> Option<Latest> {
+    let published = latest(output).map(|latest| latest.run_id);
+    let names = fs::read_dir(output.join("runs"))
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    // Ids begin with their time.
+    let failed = names.filter_map(|name| name.strip_suffix(".failed").map(str::to_owned));
+    let run_id =
+        failed.filter(|run_id| published.as_ref().is_none_or(|published| run_id > published)).max()?;
+    let path = format!("runs/{run_id}.failed");
+    Some(Latest { run_id, path })
+}
+
 /// Creates a directory and those above it, durably: a power cut must not take a published run with its folder.
 pub fn create(dir: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.exists()).collect();

@@ -52,7 +52,9 @@ pub enum RunError {
         error: io::Error,
     },
     /// Reading or writing a file of the run.
-    #[error("cannot {action} `{path}`: {error}")]
+    #[error(
+        "cannot {action} `{path}`: {error}\nhint: mend that and give the same command again: what was committed is not lost"
+    )]
     Io {
         /// What was tried.
         action: &'static str,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::{Position, Url};
 
-use super::directory::{RunDir, latest};
+use super::directory::{Latest, RunDir, failed, latest};
 use super::error::RunError;
 use super::lines;
 use crate::config::Config;
@@ -39,7 +39,9 @@ pub struct Explanation {
     /// What the unfinished run has done with it, if there is such a run.
     pub unfinished: Option<InRun>,
     /// How it ended in the run that was published last, if that knew it.
-    pub published: Option<InPublished>,
+    pub published: Option<InEnded>,
+    /// How it ended in the newest run, if that failed and was not published, and knew it.
+    pub failed: Option<InEnded>,
     /// Where its latest record stands.
     pub record: Option<RecordPlace>,
 }
@@ -134,9 +136,9 @@ pub struct RobotsVerdict {
     pub rule: Option<String>,
 }
 
-/// How a URL ended in the run that was published last.
+/// How a URL ended in a run that has ended.
 #[derive(Debug, Serialize)]
-pub struct InPublished {
+pub struct InEnded {
     /// The run.
     pub run_id: String,
     /// Its outcome line and, where it was redirected, those of its targets.
@@ -165,6 +167,7 @@ impl Explanation {
         self.sources.iter().any(|source| source.is_seed)
             || self.unfinished.as_ref().is_some_and(in_run)
             || self.published.is_some()
+            || self.failed.is_some()
             || self.record.is_some()
     }
 }
@@ -200,13 +203,15 @@ pub fn explain(
     let parsed = Url::parse(&url).ok().filter(|_| fault.is_none());
     let verdict =
         |(settings, (is_seed, incomplete))| verdict(settings, &scope, parsed.as_ref(), is_seed, incomplete);
+    let output = &config.job.output_dir;
     let explained = Explanation {
         asked: asked.to_owned(),
         url_key: key.to_string(),
         steps: steps.into_iter().map(|step| Step { what: step.what, url: step.url }).collect(),
         sources: config.sources.iter().zip(seeds).map(verdict).collect(),
         unfinished,
-        published: in_published(config, key)?,
+        published: in_ended(config, latest(output), key)?,
+        failed: in_ended(config, failed(output), key)?,
         record: record(config, key)?,
         url,
     };
@@ -344,11 +349,10 @@ fn robots_verdict(url: &Url, note: &RobotsNote, agent: &str) -> RobotsVerdict {
     }
 }
 
-fn in_published(config: &Config, key: UrlKey) -> Result<Option<InPublished>, RunError> {
-    let output = &config.job.output_dir;
-    let Some(latest) = latest(output) else { return Ok(None) };
-    let lines = lines::chain(&output.join(&latest.path), key)?;
-    Ok((!lines.is_empty()).then_some(InPublished { run_id: latest.run_id, lines }))
+fn in_ended(config: &Config, run: Option<Latest>, key: UrlKey) -> Result<Option<InEnded>, RunError> {
+    let Some(run) = run else { return Ok(None) };
+    let lines = lines::chain(&config.job.output_dir.join(&run.path), key)?;
+    Ok((!lines.is_empty()).then_some(InEnded { run_id: run.run_id, lines }))
 }
 
 fn record(config: &Config, key: UrlKey) -> Result<Option<RecordPlace>, RunError> {

@@ -52,7 +52,7 @@ pub struct Extraction {
 #[derive(Debug, Error)]
 pub enum ExtractError {
     /// Neither a URL nor a file.
-    #[error("`{target}`: {error}")]
+    #[error("`{target}` is no file that is there, and {error}")]
     Target {
         /// As it was given.
         target: String,

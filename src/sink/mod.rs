@@ -77,7 +77,9 @@ pub struct Artifact {
 #[derive(Debug, Error)]
 pub enum SinkError {
     /// The system refused.
-    #[error("sink `{sink}`: cannot {action} `{path}`: {error}")]
+    #[error(
+        "sink `{sink}`: cannot {action} `{path}`: {error}\nhint: mend that and give the same command again: what was committed is not lost"
+    )]
     Io {
         /// Id of the sink.
         sink: String,

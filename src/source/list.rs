@@ -201,12 +201,16 @@ fn find(column: &str, header: &[String]) -> Result<usize, String> {
     found.ok_or_else(|| {
         let columns: Vec<_> = header.iter().take(20).map(|name| format!("`{name}`")).collect();
         let more = if header.len() > columns.len() { ", ..." } else { "" };
-        let hint = nearest(column, header.iter().map(String::as_str))
-            .map_or_else(String::new, |name| format!("\nhint: did you mean `{name}`?"));
+        let hint = nearest(column, header.iter().map(String::as_str)).map_or_else(
+            || "name one of these as `column`".to_owned(),
+            |name| format!("did you mean `{name}`?"),
+        );
         if columns.is_empty() {
-            return format!("has no header line, so no column `{column}`");
+            return format!(
+                "has no header line, so no column `{column}`\nhint: its first line must name the columns"
+            );
         }
-        format!("has no column `{column}`; it has {}{more}{hint}", columns.join(", "))
+        format!("has no column `{column}`; it has {}{more}\nhint: {hint}", columns.join(", "))
     })
 }
 
@@ -353,7 +357,7 @@ mod tests {
             None,
             &[
                 "http://a/",
-                "nonsense: invalid_url at a.txt:2: not a URL: relative URL without a base",
+                "nonsense: invalid_url at a.txt:2: not a URL: it does not begin with `https://` or `http://`",
                 "ftp://b/: invalid_url at a.txt:3: scheme `ftp` cannot be fetched, only http, https and, \
                  from a `files` source, file",
             ],
@@ -420,7 +424,10 @@ mod tests {
             fault("a.csv", b"id,URL,name\n", Some("ulr")),
             "has no column `ulr`; it has `id`, `URL`, `name`\nhint: did you mean `URL`?"
         );
-        assert_eq!(fault("a.csv", b"", Some("url")), "has no header line, so no column `url`");
+        assert_eq!(
+            fault("a.csv", b"", Some("url")),
+            "has no header line, so no column `url`\nhint: its first line must name the columns"
+        );
         assert_eq!(fault("a.jsonl", b"", None), "needs `column`, the name that holds the URL");
         assert!(fault("a.txt", b"\xff\xfeh\0", None).starts_with("is written in UTF-16"));
         let missing = List::open(&settings(Path::new("/nowhere/a.txt"), None), &Surroundings::default());
@@ -445,7 +452,7 @@ mod tests {
         std::fs::write(spool.path(), "http://a/\nx\n").expect("spool");
         let surroundings = Surroundings { stdin_spool: Some(spool.path().into()) };
         let list = List::open(&settings(Path::new("-"), None), &surroundings).expect("open");
-        let expected = "x: invalid_url at stdin:2: not a URL: relative URL without a base";
+        let expected = "x: invalid_url at stdin:2: not a URL: it does not begin with `https://` or `http://`";
         assert_eq!(show(pour(list)), ["http://a/", expected]);
         assert!(List::open(&settings(Path::new("-"), None), &Surroundings::default()).is_err());
     }

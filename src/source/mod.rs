@@ -71,7 +71,9 @@ pub struct Surroundings {
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The file of a source cannot be opened or read.
-    #[error("source `{id}`: cannot read `{path}`: {error}")]
+    #[error(
+        "source `{id}`: cannot read `{path}`: {error}\nhint: see that the file is there and that whoever runs the job may read it; a relative path is relative to the config"
+    )]
     Read {
         /// Id of the source.
         id: String,

@@ -74,7 +74,7 @@ mod tests {
             show(pour(source(&urls))),
             [
                 "http://a.example/sitemap.xml.gz",
-                "/sitemap.xml: invalid_url at sources.map.urls[1]: not a URL: relative URL without a base",
+                "/sitemap.xml: invalid_url at sources.map.urls[1]: not a URL: it does not begin with `https://` or `http://`",
             ]
         );
         assert!(

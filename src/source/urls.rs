@@ -55,7 +55,7 @@ mod tests {
             show(pour(source)),
             [
                 "http://example.org/",
-                "nonsense: invalid_url at sources.front.urls[1]: not a URL: relative URL without a base",
+                "nonsense: invalid_url at sources.front.urls[1]: not a URL: it does not begin with `https://` or `http://`",
                 "https://example.org/a",
             ]
         );

@@ -9,7 +9,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The system refused.
-    #[error("cannot {action} `{path}`: {error}")]
+    #[error(
+        "cannot {action} `{path}`: {error}\nhint: mend that and give the same command again: what was committed is not lost"
+    )]
     Io {
         /// What was tried: `open`, `write`, `sync`, ...
         action: &'static str,
@@ -21,7 +23,7 @@ pub enum StoreError {
     },
     /// Written by a version of the program that lays its state out differently.
     #[error(
-        "`{path}` has store format {found}, this program writes format {known}\nhint: finish the run with the version that began it, or give the job a new `state_dir`"
+        "`{path}` has format {found}, this program writes format {known}\nhint: finish the run with the version that began it, or give the job a new `job.state_dir`"
     )]
     Version {
         /// The file that says so.
@@ -54,7 +56,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// sled said no.
-    #[error("the index at `{path}`: {what}")]
+    #[error(
+        "the index at `{path}`: {what}\nhint: give the same command again: it is made anew from the journal"
+    )]
     Index {
         /// Directory of sled.
         path: PathBuf,

@@ -14,6 +14,8 @@ use super::layout::sync_dir;
 use crate::crash;
 
 const MAGIC: &[u8; 8] = b"TRAWLJ02";
+/// The number in it.
+const FORMAT: u32 = 2;
 
 /// A journal open for appending.
 #[derive(Debug)]
@@ -47,6 +49,10 @@ impl Journal {
             place = frames.place();
         }
         let (length, next) = (frames.offset, frames.number);
+        if next == 0 {
+            // It appeared with its first frame in it: no crash took that, and there may be more behind it to rescue.
+            return Err(StoreError::no_beginning(path));
+        }
         let file = OpenOptions::new().write(true).open(path).map_err(StoreError::io("open", path))?;
         let actual = file.metadata().map_err(StoreError::io("read", path))?.len();
         if actual > length {
@@ -129,15 +135,13 @@ impl Frames {
         let mut magic = [0; MAGIC.len()];
         let read = reader.read_exact(&mut magic);
         if read.is_err() || &magic != MAGIC {
-            let is_ours = magic.starts_with(&MAGIC[..6]);
-            let what = if is_ours {
-                "another version of this program wrote it"
-            } else {
-                "it does not begin like a frontier journal"
-            };
+            if let Some(found) = magic.strip_prefix(&MAGIC[..6]).filter(|_| read.is_ok()) {
+                let found = String::from_utf8_lossy(found).into_owned();
+                return Err(StoreError::Version { path: path.to_owned(), found, known: FORMAT });
+            }
             return Err(StoreError::Damaged {
                 path: path.to_owned(),
-                what: what.to_owned(),
+                what: "it does not begin like a frontier journal".to_owned(),
                 hint: "start over with `--fresh`; published runs are not touched",
             });
         }
@@ -251,6 +255,20 @@ mod tests {
         assert!(error.contains("--fresh"), "{error}");
         std::fs::write(&path, "TRAWLJ01 and more").expect("writes");
         let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
-        assert!(error.contains("another version"), "{error}");
+        assert!(error.contains("has format 01, this program writes format 2"), "{error}");
+    }
+
+    #[test]
+    fn a_journal_without_its_beginning_is_left_as_it_is() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("r.journal");
+        let mut journal = Journal::create(&path, &begin()).expect("creates");
+        journal.append(&Frame::Suspect(UrlKey::of("x"))).expect("appends");
+        let mut bytes = std::fs::read(&path).expect("reads");
+        bytes[20] ^= 1;
+        std::fs::write(&path, &bytes).expect("writes");
+        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        assert!(error.contains("its first frame is broken"), "{error}");
+        assert_eq!(std::fs::read(&path).expect("reads"), bytes, "what is left of it can be rescued");
     }
 }
