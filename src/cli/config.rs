@@ -1,12 +1,12 @@
 //! `trawl config`: what a config means, what it may hold, and a first one.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use super::args::{ConfigArgs, Global};
-use super::report::Report;
+use super::report::{Report, printable};
 use super::schema;
 use crate::config;
 use crate::run::Exit;
@@ -54,7 +54,11 @@ fn show(args: &ConfigArgs, global: &Global, report: &Report) -> Exit {
         Err(errors) => return report.error(Exit::InvalidConfig, &errors),
     };
     match toml::to_string_pretty(&loaded.config) {
-        Ok(text) => report.result(Exit::Complete, |out| out.write_all(text.as_bytes())),
+        Ok(text) => {
+            // What reads it elsewhere gets it as it is.
+            let text = if io::stdout().is_terminal() { printable(&text) } else { text };
+            report.result(Exit::Complete, |out| out.write_all(text.as_bytes()))
+        }
         Err(error) => report.error(Exit::Error, &format!("cannot write the config as TOML: {error}")),
     }
 }

@@ -1,10 +1,12 @@
-//! The targets under libFuzzer: `TRAWL_FUZZ=title cargo +nightly fuzz run libfuzzer --features libfuzzer`.
+//! The targets under libFuzzer: `TRAWL_FUZZ=title cargo +nightly fuzz run --fuzz-dir fuzz/libfuzzer libfuzzer`.
 #![no_main]
 
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 
+#[allow(dead_code, reason = "libFuzzer needs no names and no words")]
+#[path = "../src/targets/mod.rs"]
 mod targets;
 
 fuzz_target!(|data: &[u8]| {
