@@ -149,7 +149,59 @@ mod tests {
         }
     }
 
+    /// Notes the largest buffer that is held out to it.
+    struct Asked<'a>(&'a [u8], usize);
+
+    impl Read for Asked<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.1 = self.1.max(out.len());
+            self.0.read(out)
+        }
+    }
+
+    #[test]
+    fn what_a_torn_header_claims_is_not_reserved() {
+        for claimed in [MAX_BLOCK, MAX_BLOCK - 1, MAX_BLOCK / 2] {
+            let mut bytes = encode(0, &"short").expect("encodes");
+            bytes[..4].copy_from_slice(&u32::try_from(claimed).expect("fits").to_le_bytes());
+            let mut reader = Asked(&bytes, 0);
+            assert!(matches!(decode::<String>(&mut reader), Ok(Next::Torn)));
+            assert!(
+                reader.1 < 64 << 10,
+                "{} bytes were reserved for {} that are there",
+                reader.1,
+                bytes.len()
+            );
+        }
+        // One that claims more than there may be is not even looked into.
+        let mut bytes = encode(0, &"short").expect("encodes");
+        bytes[..4].fill(0xFF);
+        let mut reader = Asked(&bytes, 0);
+        assert!(matches!(decode::<String>(&mut reader), Ok(Next::Torn)) && reader.1 == HEADER);
+    }
+
     proptest! {
+        #[test]
+        fn blocks_before_any_damage_are_read_and_nothing_else(
+            texts in proptest::collection::vec("[a-z]{0,40}", 1..6), at in 0..400usize, length in 0..60usize,
+            put in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let blocks: Vec<Vec<u8>> = (0..).zip(&texts).map(|(n, text)| encode(n, text).expect("encodes")).collect();
+            let whole = blocks.concat();
+            let at = at % (whole.len() + 1);
+            let mut damaged = whole.clone();
+            damaged.splice(at..(at + length).min(whole.len()), put);
+            let same = whole.iter().zip(&damaged).take_while(|(one, other)| one == other).count();
+            let ends = blocks.iter().scan(0, |end, block| { *end += block.len(); Some(*end) });
+            let intact = ends.filter(|end| *end <= same).count();
+            let (read, _) = all(&damaged);
+            prop_assert!(read.len() >= intact, "{} of {intact}", read.len());
+            // Behind the damage a block may stand whole where whole blocks were taken out; its number tells.
+            for (number, text) in read {
+                prop_assert_eq!(Some(&text), usize::try_from(number).ok().and_then(|number| texts.get(number)));
+            }
+        }
+
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let (read, _) = all(&bytes);

@@ -157,11 +157,8 @@ const BOUNDS: Bounds = Bounds { max_bytes: 100_000, max_entries: 20, max_depth: 
 fn listed(body: impl Read) -> (Vec<Listed>, Report) {
     let mut found = Vec::new();
     let mut report = list(body, &BOUNDS, &mut |one| found.push(one));
-    if report.refused.is_some() || report.warnings.iter().any(|warning| warning.starts_with("it ends before"))
-    {
-        // How far behind the place where it stops is looked at depends on the portions.
-        report.warnings.retain(|warning| warning != "some bytes mean nothing in its charset");
-    }
+    // How far behind the place where it stops is looked at depends on the portions, and so does this.
+    report.warnings.retain(|warning| warning != "some bytes mean nothing in its charset");
     (found, report)
 }
 
