@@ -137,7 +137,7 @@ fn hunt(
             runs += 1;
             watched.fetch_add(1, Ordering::Relaxed);
             match panic::catch_unwind(AssertUnwindSafe(|| (target.run)(&input))) {
-                Ok(shape) if shapes.insert(shape) => corpus.push(input),
+                Ok(shape) if shapes.insert(shape) && input.len() <= mutate::MAX_BYTES => corpus.push(input),
                 Ok(_) => {}
                 Err(_) => {
                     let words = said.lock().map(|said| said.clone()).unwrap_or_default();

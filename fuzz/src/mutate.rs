@@ -1,7 +1,9 @@
 //! Inputs: made of a target's words, or from inputs that were there before. The same seed gives the same ones.
 
 /// Longer inputs take time and rarely show more.
-const MAX_BYTES: usize = 4096;
+pub const MAX_BYTES: usize = 4096;
+/// But for what costs more than its size: now and then one is repeated up to here.
+const LARGE_BYTES: usize = 64 << 10;
 const TELLING: [u8; 12] = [0, 1, 0x7F, 0x80, 0xFF, b'<', b'>', b'&', b'"', b'%', b'\n', b' '];
 
 /// Numbers by chance: xorshift, which is enough to choose what is changed.
@@ -74,6 +76,11 @@ pub fn next(corpus: &[Vec<u8>], words: &[&str], chance: &mut Chance) -> Vec<u8> 
         }
     }
     input.truncate(MAX_BYTES);
+    if chance.below(200) == 0 && !input.is_empty() {
+        // From somewhere on, so that what stands before opens it all.
+        let again = input[chance.below(input.len())..].to_vec();
+        input.extend(again.iter().cycle().take(LARGE_BYTES));
+    }
     input
 }
 
