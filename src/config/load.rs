@@ -474,7 +474,7 @@ mod tests {
         );
         check_sources(
             "{ type = 'files', id = 'a', paths = ['x/[a'], base_url = 'ftp://x/' }",
-            "3:49: `x/[a` is not a glob: unclosed character class; missing ']'\n3:69: `base_url`: scheme `ftp` cannot be fetched, only http, https and, from a `files` source, file | write for example \"https://docs.example.org/\"",
+            "3:49: `x/[a` is not a glob: unclosed character class; missing ']' (a `[` that stands for itself is written `[[]`)\n3:69: `base_url`: scheme `ftp` cannot be fetched, only http, https and, from a `files` source, file | write for example \"https://docs.example.org/\"",
         );
         check_sources(
             "{ type = 'sitemap', id = 'a', urls = ['x'], lastmod_after = 'May' }, { type = 'feed', id = 'b', urls = [] }",

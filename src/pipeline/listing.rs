@@ -57,7 +57,10 @@ pub fn read(
             let why = why.unwrap_or_else(|| "neither a sitemap nor a feed".to_owned());
             Ending::because(Outcome::InvalidResponse, why)
         }
-        (_, None) => Ending::because(Outcome::Listed, format!("{} URLs", report.entries)),
+        (_, None) => {
+            let odd: String = report.warnings.iter().map(|warning| format!("; {warning}")).collect();
+            Ending::because(Outcome::Listed, format!("{} URLs{odd}", report.entries))
+        }
         (_, Some(why)) => {
             Ending::because(Outcome::Listed, format!("{} URLs, then reading stopped: {why}", report.entries))
         }

@@ -22,6 +22,9 @@ use crate::model::{Outcome, Request, ScopeOverride, Seed, canonical, canonical_f
 /// Endings of the files that are taken from a folder.
 const ENDINGS: [&str; 7] = ["html", "htm", "xhtml", "xml", "json", "txt", "md"];
 
+/// What helps against most of what is wrong in a glob.
+const GLOB_HINT: &str = " (a `[` that stands for itself is written `[[]`)";
+
 /// What is escaped in a segment of a path, as the URL standard does it; `%` too, since names are raw.
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -220,8 +223,9 @@ fn meaning(path: &Path) -> Result<(PathBuf, Wanted), String> {
             let glob: PathBuf = parts[at..].iter().collect();
             let glob = glob.to_str().ok_or("a glob must be UTF-8")?;
             let matcher = GlobBuilder::new(glob).literal_separator(true).build();
-            let matcher =
-                matcher.map_err(|error| format!("is not a glob: {}", error.kind()))?.compile_matcher();
+            let matcher = matcher
+                .map_err(|error| format!("is not a glob: {}{GLOB_HINT}", error.kind()))?
+                .compile_matcher();
             Ok((plain(&parts[..at].iter().collect::<PathBuf>()), Wanted::Glob(matcher, depth(glob))))
         }
         _ if path.is_dir() => Ok((plain(&path), Wanted::KnownEndings)),

@@ -257,7 +257,8 @@ fn from_json<R: BufRead>(lines: &Lines<R>, key: &str, id: &str, name: &str) -> O
         Ok(Some(Value::String(url))) => return Some(seed(url.trim(), id, place)),
         Ok(Some(_)) => format!("`{key}` is not a text"),
         Ok(None) => format!("the object has no key `{key}`"),
-        Err(error) => format!("not a JSON object: {error}"),
+        // It counts lines within this one.
+        Err(error) => format!("not a JSON object: {error}").replace(" at line 1 column ", " at column "),
     };
     Some(refused(&readable(line), id, fault, place()))
 }
@@ -411,9 +412,9 @@ mod tests {
                 "{\"url\":1}: invalid_url at a.jsonl:3: `url` is not a text",
                 "{}: invalid_url at a.jsonl:4: the object has no key `url`",
                 "[]: invalid_url at a.jsonl:5: not a JSON object: invalid type: sequence, expected an object \
-                 at line 1 column 0",
+                 at column 0",
                 "{\"url\":\"http://b/\"}x: invalid_url at a.jsonl:6: not a JSON object: trailing characters at \
-                 line 1 column 20",
+                 column 20",
             ],
         );
     }

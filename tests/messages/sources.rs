@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use crate::snapshot::{check, check_output};
-use crate::support::Crawl;
+use crate::support::{Answer, Crawl, Site};
 
 fn list(path: &str) -> Crawl {
     Crawl::new().source(&format!("id = 'addresses'\ntype = 'list'\npath = '{path}'"))
@@ -64,4 +64,44 @@ fn only_source_unknown() {
     let crawl = list("a.txt").write("a.txt", "https://example.org/\n");
     let run = crawl.trawl(&["run", "--only-source", "adresses"]);
     check("only_source_unknown", &crawl, "trawl run --only-source adresses", &run);
+}
+
+/// A sitemap that is answered so, and what is said of it.
+fn sitemap(name: &str, answer: impl Fn() -> Answer + Send + Sync + 'static) {
+    let site = Site::new();
+    site.serve_with("/sitemap.xml", move |_| answer());
+    let url = site.url("/sitemap.xml");
+    let crawl = Crawl::new().source(&format!("id = 'map'\ntype = 'sitemap'\nurls = ['{url}']"));
+    check_output(&format!("{name}_run"), &crawl, "trawl run", &crawl.run());
+    check_output(name, &crawl, "trawl explain URL", &crawl.trawl(&["explain", &url]));
+    check_output(&format!("{name}_plan"), &crawl, "trawl plan", &crawl.trawl(&["plan"]));
+}
+
+#[test]
+fn sitemap_missing() {
+    sitemap("sitemap_missing", || Answer::status(404));
+}
+
+#[test]
+fn sitemap_is_a_page() {
+    sitemap("sitemap_is_a_page", || Answer::page("Not here"));
+}
+
+#[test]
+fn sitemap_is_broken() {
+    sitemap("sitemap_is_broken", || Answer::xml("<urlset><url><loc>https://example.org/<"));
+}
+
+#[test]
+fn list_of_json_with_bad_lines() {
+    let crawl = Crawl::new()
+        .write("a.jsonl", "{\"url\": \"https://example.org/\"}\n{\"link\": 1}\nnot json\n{\"url\": 7}\n")
+        .source("id = 'addresses'\ntype = 'list'\npath = 'a.jsonl'\ncolumn = 'url'");
+    check_output("list_of_json_with_bad_lines", &crawl, "trawl validate", &crawl.trawl(&["validate"]));
+}
+
+#[test]
+fn glob_that_is_none() {
+    let crawl = Crawl::new().source("id = 'docs'\ntype = 'files'\npaths = ['docs/[a-.html']");
+    check_output("glob_that_is_none", &crawl, "trawl validate", &crawl.trawl(&["validate"]));
 }
