@@ -58,8 +58,9 @@ pub fn read(
             Ending::because(Outcome::InvalidResponse, why)
         }
         (_, None) => {
-            let odd: String = report.warnings.iter().map(|warning| format!("; {warning}")).collect();
-            Ending::because(Outcome::Listed, format!("{} URLs{odd}", report.entries))
+            let count = format!("{} URLs", report.entries);
+            let words: Vec<&str> = [&count].into_iter().chain(&report.warnings).map(String::as_str).collect();
+            Ending::because(Outcome::Listed, words.join("; "))
         }
         (_, Some(why)) => {
             Ending::because(Outcome::Listed, format!("{} URLs, then reading stopped: {why}", report.entries))
