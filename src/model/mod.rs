@@ -27,6 +27,7 @@ pub use scope::{
 };
 pub use structured::{Heading, Image, Structured};
 pub use url::{
-    FILE_HOST, UrlError, UrlKey, canonical, canonical_file, host_key, literal_address, registered_domain,
+    FILE_HOST, MAX_URL_BYTES, UrlError, UrlKey, canonical, canonical_file, host_key, literal_address,
+    registered_domain,
 };
 pub use visit::{Body, Ending, Seed, Visit};

@@ -18,7 +18,7 @@ use url::{Host, Url};
 pub const FILE_HOST: &str = "file";
 
 /// The longest URL that is admitted, in bytes of its canonical form.
-const MAX_URL_BYTES: usize = 16 * 1024;
+pub const MAX_URL_BYTES: usize = 16 * 1024;
 
 /// The identity of a URL: the 128-bit XXH3 hash of its canonical form.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -165,44 +165,37 @@ pub fn literal_address(url: &Url) -> Option<std::net::IpAddr> {
 }
 
 /// Percent-escapes in upper case, those of unreserved characters undone. Borrowed if nothing changes.
+///
+/// What an escape stands for may end another one that stands before it (`%%36%31`, `%3%3%36`). So each character looks
+/// back at what is there: one pass, however deep they are nested.
 fn normal_escapes(text: &str) -> Cow<'_, str> {
-    let mut normal = unescape_once(text);
-    // What is undone may stand behind a bare `%` and make a new escape: `%%36%31`. Each round is shorter.
-    while let Cow::Owned(once) = &normal {
-        match unescape_once(once) {
-            Cow::Borrowed(_) => break,
-            Cow::Owned(again) => normal = Cow::Owned(again),
-        }
-    }
-    normal
-}
-
-fn unescape_once(text: &str) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let Some(first) = bytes.windows(3).position(|w| escape(w).is_some_and(|b| changes(w, b))) else {
+    let changes = |at: &usize| {
+        text.as_bytes().get(*at..at + 3).is_some_and(|w| escape(w).is_some_and(|byte| changes(w, byte)))
+    };
+    let Some(first) = memchr::memchr_iter(b'%', text.as_bytes()).find(changes) else {
         return Cow::Borrowed(text);
     };
     let mut out = String::with_capacity(text.len());
     out.push_str(&text[..first]);
-    let mut at = first;
-    while at < bytes.len() {
-        match bytes.get(at..at + 3).and_then(escape) {
-            Some(byte) if is_unreserved(byte) => {
-                out.push(char::from(byte));
-                at += 3;
-            }
-            Some(byte) => {
-                let _ = write!(out, "%{byte:02X}");
-                at += 3;
-            }
-            None => {
-                let next = text[at..].chars().next().map_or(1, char::len_utf8);
-                out.push_str(&text[at..at + next]);
-                at += next;
-            }
-        }
+    for next in text[first..].chars() {
+        out.push(next);
+        undo_last(&mut out);
     }
     Cow::Owned(out)
+}
+
+/// Brings an escape at the end of a text into its normal form, and each that this completes.
+fn undo_last(text: &mut String) {
+    while let Some((start, byte)) =
+        text.len().checked_sub(3).and_then(|start| Some((start, escape(&text.as_bytes()[start..])?)))
+    {
+        text.truncate(start);
+        if !is_unreserved(byte) {
+            let _ = write!(text, "%{byte:02X}");
+            return;
+        }
+        text.push(char::from(byte));
+    }
 }
 
 /// The byte that `%hh` stands for.
@@ -242,7 +235,19 @@ mod tests {
         check("http://bücher.de/ü", "http://xn--bcher-kva.de/%C3%BC");
         check("http://foo.com/50%", "http://foo.com/50%");
         check("http://foo.com/%%361", "http://foo.com/a");
+        check("http://foo.com/%%%36%31%3%3%36%%32f%2", "http://foo.com/%A6%2F%2");
+        check("http://foo.com/%3%c3%a9%%63%33%3", "http://foo.com/%3%C3%A9%C3%3");
         check("http://foo.com/%2e%2e/a", "http://foo.com/a");
+    }
+
+    /// From a bug: each escape that another one completed took a pass of its own over the whole URL.
+    #[test]
+    fn escapes_in_escapes_take_one_pass() {
+        check(&format!("http://x/{}%36", "%3".repeat(30_000)), "http://x/6");
+        check(
+            &format!("http://x/{}%2f", "%3%32".repeat(3_000)),
+            &format!("http://x/{}%2F", "2".repeat(3_000)),
+        );
     }
 
     #[test]
