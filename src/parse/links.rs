@@ -11,12 +11,14 @@ use url::Url;
 use super::Page;
 use super::tags::{Name, Tag, Tags};
 use super::words;
-use crate::model::{Link, Normalize, Parsed, UrlError};
+use crate::model::{Link, MAX_URL_BYTES, Normalize, Parsed, UrlError};
 use crate::units::Size;
 
-/// Bytes of addresses that are taken of one page. A link of three bytes may have an address of thousands, if that of
+/// Bytes of addresses that are read in one page. A link of three bytes may have an address of thousands, if that of
 /// the page is as long: without a bound a page of some MiB would take gigabytes.
 const MAX_LINK_BYTES: usize = 32 << 20;
+/// Links that are taken of one page: each costs some hundred bytes on its way to the record, however short it is written.
+const MAX_LINKS: usize = 200_000;
 
 /// What stands in a page besides its text. Addresses are as written until the base is known, because a
 /// `<base>` also holds for the links in front of it.
@@ -28,12 +30,14 @@ struct Found<'a> {
     language: Option<&'a str>,
     nofollow: bool,
     links: Vec<Tag<'a>>,
+    /// Links beyond [`MAX_LINKS`].
+    too_many: usize,
 }
 
 /// Puts links and metadata of `text` into `parsed`. Returns what addresses of the page resolve against.
 pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) -> Url {
     let found = find(text);
-    let base = base(page.url, found.base);
+    let base = base(page.url, found.base, parsed);
     let normalize = page.normalize;
     parsed.description =
         found.description.and_then(|raw| words::tidy(&attribute(raw), parsed, "description"));
@@ -46,6 +50,11 @@ pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) -> Url {
         parsed.languages = vec![language.trim_ascii().to_owned()];
     }
     join(normalize, &base, &found.links, parsed);
+    if found.too_many > 0 {
+        parsed
+            .warnings
+            .push(format!("{} links are left out: there are more than {MAX_LINKS}", found.too_many));
+    }
     base
 }
 
@@ -53,7 +62,8 @@ fn find(text: &str) -> Found<'_> {
     let mut found = Found::default();
     for tag in Tags::new(text) {
         match tag.name {
-            Name::A | Name::Area => found.links.push(tag),
+            Name::A | Name::Area if found.links.len() < MAX_LINKS => found.links.push(tag),
+            Name::A | Name::Area => found.too_many += usize::from(tag.raw("href").is_some()),
             Name::Base => found.base = found.base.or_else(|| tag.raw("href")),
             Name::Html => found.language = found.language.or_else(|| tag.raw("lang")),
             Name::Link if found.canonical.is_none() => {
@@ -103,11 +113,21 @@ fn forbids_following(word: &str) -> bool {
     word.eq_ignore_ascii_case("nofollow") || word.eq_ignore_ascii_case("none")
 }
 
-/// The address that links resolve against: the first `<base href>`, if it is an address that can be one.
-fn base(page: &Url, href: Option<&str>) -> Url {
-    href.and_then(|raw| page.join(&attribute(raw)).ok())
-        .filter(|base| !base.cannot_be_a_base() && base.scheme() != "javascript")
-        .unwrap_or_else(|| page.clone())
+/// The address that links resolve against: the first `<base href>`, if it is an address that can be one. One that is longer
+/// than a URL may be is none: each link would cost as much as it is long.
+fn base(page: &Url, href: Option<&str>, parsed: &mut Parsed) -> Url {
+    let base = href
+        .and_then(|raw| page.join(&attribute(raw)).ok())
+        .filter(|base| !base.cannot_be_a_base() && base.scheme() != "javascript");
+    match base {
+        Some(base) if base.as_str().len() <= MAX_URL_BYTES => base,
+        Some(base) => {
+            let words = format!("`<base>` is passed over: it is {} bytes long", base.as_str().len());
+            parsed.warnings.push(words);
+            page.clone()
+        }
+        None => page.clone(),
+    }
 }
 
 fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed) {
@@ -125,9 +145,10 @@ fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed
             Some(itself) if raw.starts_with('#') => itself.clone(),
             _ => match normalize.canonical(&attribute(raw), Some(base)) {
                 Ok(url) => words::address(url),
-                Err(UrlError::Scheme(_)) => continue,
-                Err(_) => {
-                    invalid += 1;
+                Err(error) => {
+                    // It was as much work as an address.
+                    bytes += base.as_str().len();
+                    invalid += usize::from(!matches!(error, UrlError::Scheme(_)));
                     continue;
                 }
             },
@@ -259,6 +280,30 @@ mod tests {
         assert!((MAX_LINK_BYTES..MAX_LINK_BYTES + 20_000).contains(&bytes), "{bytes} bytes");
         let left_out = format!("{} links are left out", 3_000 - page.links.len());
         assert!(page.warnings[0].starts_with(&left_out), "{:?}", page.warnings);
+    }
+
+    #[test]
+    fn a_base_longer_than_a_url_may_be_is_none() {
+        let text = format!("<base href='//o/{}/'>{}", "x".repeat(1 << 20), "<a href=1>".repeat(100_000));
+        let page = parsed(&text);
+        assert_eq!((page.links.len(), &*page.links[0].url), (100_000, "http://h/d/1"));
+        assert_eq!(page.warnings, ["`<base>` is passed over: it is 1048586 bytes long"]);
+    }
+
+    #[test]
+    fn links_that_are_no_addresses_cost_as_much() {
+        let text = format!("<base href='ftp://o/{}/'>{}", "x".repeat(16_000), "<a href=1>".repeat(100_000));
+        let page = parsed(&text);
+        assert!(page.links.is_empty());
+        let left_out = format!("{} links are left out", 100_000 - MAX_LINK_BYTES / 16_009 - 1);
+        assert!(page.warnings[0].starts_with(&left_out), "{:?}", page.warnings);
+    }
+
+    #[test]
+    fn as_many_links_as_one_page_may_have_are_taken() {
+        let page = parsed(&"<a href=1>".repeat(MAX_LINKS + 5));
+        assert_eq!(page.links.len(), MAX_LINKS);
+        assert_eq!(page.warnings, ["5 links are left out: there are more than 200000"]);
     }
 
     #[test]
