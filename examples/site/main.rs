@@ -1,25 +1,38 @@
-//! A small web site to try jobs on: a newspaper, a shop, an API, and pages that misbehave.
+//! A small web site to try jobs on: a newspaper, a shop, an API, and everything that can go wrong with a site.
 //!
 //! `cargo run --release --example site -- [--port 8080]`; with port 0 it takes a free one. It listens on 127.0.0.1
-//! alone, says its address as the first line on standard output, and serves until it is ended.
+//! alone, says its address as the first line on standard output, and serves until it is ended. Its faults stand on its first
+//! page; each can be asked for by hand: `curl -v http://127.0.0.1:8080/fault/drip`.
+//!
+//! | file | duty |
+//! |---|---|
+//! | `pages` | what it answers when all is well, by path and query alone |
+//! | `wire` | reads requests, plays answers step by step |
+//! | `faults` | what goes wrong, by host and path; `faults/list` names it all |
+//! | `tls`, `http2` | the same port for TLS: what goes wrong is told by the name of the host |
 #![allow(clippy::print_stdout, reason = "a program that says its address")]
+#![allow(clippy::format_collect, reason = "what is bad is made once, and small")]
 
+mod faults;
+mod http2;
 mod pages;
+mod tls;
+mod wire;
 
-use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
-use pages::Page;
+use wire::{Asked, Line, Play};
+
+/// What the site knows of itself.
+struct Doors {
+    /// The host and port of its second door, which is another origin.
+    next: String,
+    tls: tls::Tls,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
@@ -30,26 +43,48 @@ async fn main() -> io::Result<()> {
         _ => return Err(io::Error::other("usage: site [--port PORT]")),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let next = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let doors = Arc::new(Doors { next: next.local_addr()?.to_string(), tls: tls::Tls::new()? });
     println!("http://{}", listener.local_addr()?);
     io::stdout().flush()?;
     loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            let answer = service_fn(|request: Request<Incoming>| answer(request));
-            // A client that goes away is none of our business.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
-        });
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            accepted = next.accept() => accepted?,
+        };
+        let doors = Arc::clone(&doors);
+        // A client that goes away is none of our business.
+        tokio::spawn(async move { drop(welcome(stream, &doors).await) });
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
-    let Page { status, mime, location, wait, body } =
-        pages::page(host, request.uri().path(), request.uri().query().unwrap_or_default());
-    tokio::time::sleep(wait).await;
-    let mut response = Response::builder().status(status).header("content-type", mime);
-    if let Some(location) = location {
-        response = response.header("location", location);
+/// Tells TLS from plain HTTP by the first byte of a connection.
+async fn welcome(stream: TcpStream, doors: &Doors) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut first = [0];
+    match stream.peek(&mut first).await? {
+        0 => Ok(()),
+        _ if first[0] == tls::HANDSHAKE => tls::serve(stream, doors).await,
+        _ => serve(stream, doors).await,
     }
-    Ok(response.body(Full::new(Bytes::from(body))).unwrap_or_default())
+}
+
+/// Answers the requests of a connection, as long as they and the answers leave it whole.
+async fn serve<S: Line>(mut stream: S, doors: &Doors) -> io::Result<()> {
+    let mut unread = Vec::new();
+    while let Some(asked) = wire::asked(&mut stream, &mut unread).await? {
+        let play = faults::answer(&asked, doors).unwrap_or_else(|| ordinary(&asked));
+        if !play.perform(&mut stream).await? {
+            break;
+        }
+    }
+    stream.end().await
+}
+
+/// The answer when all is well.
+fn ordinary(asked: &Asked) -> Play {
+    let page = pages::page(&asked.host, &asked.path, &asked.query);
+    let headers = [("content-type", page.mime), ("location", page.location.as_deref().unwrap_or_default())];
+    let headers: Vec<_> = headers.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    Play::whole(page.status, &headers, page.body).after(page.wait)
 }

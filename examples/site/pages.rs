@@ -52,7 +52,6 @@ pub fn page(host: &str, path: &str, query: &str) -> Page {
     let number = |text: &str| text.parse::<usize>().ok();
     let sheet = query.strip_prefix("page=").and_then(number).unwrap_or(1).max(1);
     match parts[..] {
-        [""] => home(),
         ["robots.txt"] => Page::of("text/plain", robots(host)),
         ["sitemap.xml"] => Page::of("application/xml", sitemap(host)),
         ["news", ""] => front(sheet),
@@ -77,15 +76,6 @@ pub fn page(host: &str, path: &str, query: &str) -> Page {
             .map_or(Page::status(404), Page::status),
         _ => Page::status(404),
     }
-}
-
-fn home() -> Page {
-    Page::html(
-        "Try me",
-        "<h1>Try me</h1><ul><li><a href=/news/>a newspaper</a><li><a href=/shop/>a shop</a>\
-         <li><a href='/api/items?page=1'>an API</a><li><a href=/private/>what robots.txt forbids</a>\
-         <li><a href=/bad/404>what is gone</a><li><a href=/bad/loop>a circle of redirects</a></ul>",
-    )
 }
 
 fn robots(host: &str) -> String {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 use super::dataset::Dataset;
+use super::machine::peak;
 use super::site::Site;
 use super::{PATIENCE, wait_for};
 
@@ -365,14 +366,25 @@ impl Running {
 
     /// Waits for its end; panics, and kills it, when that takes too long.
     pub fn wait(mut self) -> Run {
-        let status = wait_for("the program to end", || self.child.try_wait().expect("status"));
+        let mut most = 0;
+        let status = wait_for("the program to end", || {
+            most = peak(self.pid()).unwrap_or(most);
+            self.child.try_wait().expect("status")
+        });
         let took = self.started.elapsed();
         // The pipes end with the last process that holds them, which is a moment later.
         wait_for("the end of its output", || {
             (Arc::strong_count(&self.stdout) == 1 && Arc::strong_count(&self.stderr) == 1).then_some(())
         });
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        Run { code: status.code(), signal, stdout: text(&self.stdout), stderr: text(&self.stderr), took }
+        Run {
+            code: status.code(),
+            signal,
+            stdout: text(&self.stdout),
+            stderr: text(&self.stderr),
+            took,
+            peak: most,
+        }
     }
 }
 
@@ -417,6 +429,8 @@ pub struct Run {
     pub stderr: String,
     /// From start to end.
     pub took: std::time::Duration,
+    /// The most memory that it had until a moment before its end, in bytes.
+    pub peak: u64,
 }
 
 impl Run {

@@ -134,6 +134,14 @@ pub fn pretend_reboot(scratch: &Path) -> Result<(), String> {
     tool("mount", &["--bind", text(&boot_id), "/proc/sys/kernel/random/boot_id"]).map(drop)
 }
 
+/// The most memory that a running process had so far, in bytes. What the system says once it has ended counts the memory of
+/// who started it, too.
+pub fn peak(process: rustix::process::Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    kib.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
 /// Says that a test could not run here, and why, so that nobody takes it for passed.
 pub fn could_not_run(what: &str, why: &str) {
     // Not by `eprintln!`, which the harness hides for a test that passes.
