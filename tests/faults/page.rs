@@ -44,7 +44,7 @@ pub fn check_all(data: &Dataset, peak: u64) {
         list::SECTIONS.iter().flat_map(|section| section.faults).map(|fault| fault.ends.len()).sum::<usize>();
     assert!(data.outcomes.len() >= ends);
     let text = format!(
-        "One run over all {faults} faults above, with 64 requests in flight: its {ends} URLs end as they do alone, the good \
+        "One run over all {faults} faults above, with 32 requests in flight: its {ends} URLs end as they do alone, the good \
          pages are `ok`, `trawl verify` finds nothing, and memory stays below 256 MB.\n\n\
          | faults | URLs | peak MB |\n|---|---|---|\n| {faults} | {ends} | {} |\n",
         megabytes(peak)

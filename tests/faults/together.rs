@@ -27,7 +27,9 @@ fn to_its_end(mut running: Running) -> (Run, u64) {
 fn all_at_once() {
     let site = FaultySite::shared();
     let faults: Vec<&'static Fault> = list::SECTIONS.iter().flat_map(|section| section.faults).collect();
-    let crawl = site.job(faults.iter().copied(), &Patience { read: "12s", total: "20s", retries: 0 });
+    let crawl = site
+        .job(faults.iter().copied(), &Patience { read: "12s", total: "20s", retries: 0 })
+        .set("politeness.max_concurrency", 32);
     let (run, peak) = to_its_end(crawl.spawn());
     run.expect(0);
     let data = crawl.latest();

@@ -150,7 +150,7 @@ pub const BOMBS: Section = Section {
             &[end("http://{site}/fault/bomb/deflate", "too_large", "unpacks to more than")],
         ),
         asked(
-            "brotli, 841 bytes that become 1 GiB",
+            "brotli, 1681 bytes that become 1 GiB",
             "given up at the cap of what is unpacked",
             &[end("http://{site}/fault/bomb/br", "too_large", "unpacks to more than")],
         ),
