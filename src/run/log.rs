@@ -14,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::shown;
+use crate::store::is_minded_panic;
 
 /// Name of the log in a run directory.
 pub const RUN_LOG: &str = "run.log.jsonl";
@@ -36,8 +37,11 @@ pub enum Style {
 /// Sets the log up for this process, once.
 pub fn init(level: LevelFilter, style: Style, colour: bool) -> RunLog {
     let log = RunLog::default();
-    // sled and the HTTP stack have their own words for what we report in ours.
-    let ours = |level| Targets::new().with_target("trawl", level).with_default(LevelFilter::ERROR.min(level));
+    // sled and the HTTP stack have their own words for what we report in ours, and sled's name no file.
+    let ours = |level| {
+        let others = LevelFilter::ERROR.min(level);
+        Targets::new().with_target("trawl", level).with_target("sled", LevelFilter::OFF).with_default(others)
+    };
     let is_coloured = style == Style::Text && colour && io::stderr().is_terminal();
     let tame = move || Tame { style, is_coloured };
     let stderr = fmt::layer().with_writer(tame).with_target(false);
@@ -47,7 +51,13 @@ pub fn init(level: LevelFilter, style: Style, colour: bool) -> RunLog {
     };
     let file = fmt::layer().json().with_writer(log.clone()).with_filter(ours(level.max(LevelFilter::INFO)));
     let _ = tracing_subscriber::registry().with(stderr).with(file).try_init();
-    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
+    std::panic::set_hook(Box::new(|panic| {
+        if is_minded_panic() {
+            tracing::debug!(%panic, "the index panicked");
+        } else {
+            tracing::error!(%panic, "a thread panicked");
+        }
+    }));
     log
 }
 

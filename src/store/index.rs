@@ -3,6 +3,7 @@
 //! What is known of sled 0.34.7 and minded here: a kill while it opens leaves `snap.*.generating`, which bricks
 //! the next open; recovery may panic; big batches of random keys hold memory; after a full disk every call fails until it is opened anew; its flush does not survive a power cut.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,8 +38,25 @@ pub struct Index {
     dir: PathBuf,
     opened: PathBuf,
     boot_id: String,
-    db: sled::Db,
+    db: Open,
     entries: u64,
+}
+
+/// sled as long as it is open. It syncs while it is dropped, and panics if the disk does not let it.
+struct Open(Option<sled::Db>);
+
+impl Open {
+    /// `None` if it panicked.
+    fn close(&mut self) -> Option<()> {
+        let db = self.0.take();
+        quietly(|| drop(db))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
 }
 
 const MARK: &[u8] = b"m";
@@ -65,6 +83,7 @@ impl Index {
             Some(Err(error)) => return Err(fault(error.to_string(), is_full(&error))),
             None => return Err(fault("its recovery panicked".to_owned(), false)),
         };
+        let db = Open(Some(db));
         write_opened(opened, boot_id, false)?;
         let mut index = Self {
             dir: dir.to_owned(),
@@ -128,7 +147,7 @@ impl Index {
 
     /// Everything, in the order of keys.
     pub fn scan(&self) -> impl Iterator<Item = Result<(UrlKey, History), StoreError>> + '_ {
-        self.db.scan_prefix([PAGE]).map(|entry| {
+        self.db.0.iter().flat_map(|db| db.scan_prefix([PAGE])).map(|entry| {
             let (key, value) = entry.map_err(|error| self.fault(error.to_string(), is_full(&error)))?;
             let key = key.get(1..17).and_then(|key| key.try_into().ok());
             let key = key.ok_or_else(|| self.fault("a key of the wrong length".to_owned(), false))?;
@@ -143,8 +162,11 @@ impl Index {
     /// Closes it so that another boot may trust it: flushed, and every file really on disk.
     pub fn close(self) -> Result<(), StoreError> {
         self.guard(|db| db.flush())?;
-        let Self { dir, opened, boot_id, db, .. } = self;
-        drop(db);
+        let Self { dir, opened, boot_id, mut db, .. } = self;
+        if db.close().is_none() {
+            let what = "its last sync failed".to_owned();
+            return Err(StoreError::Index { path: dir, what, full: false });
+        }
         for entry in std::fs::read_dir(&dir).map_err(StoreError::io("list", &dir))? {
             let path = entry.map_err(StoreError::io("list", &dir))?.path();
             if path.is_file() {
@@ -158,7 +180,7 @@ impl Index {
 
     /// Runs a call of sled. A damaged page may panic instead of failing.
     fn guard<T>(&self, call: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T, StoreError> {
-        match quietly(|| call(&self.db)) {
+        match self.db.0.as_ref().and_then(|db| quietly(|| call(db))) {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(self.fault(error.to_string(), is_full(&error))),
             None => Err(self.fault("it panicked".to_owned(), false)),
@@ -170,9 +192,22 @@ impl Index {
     }
 }
 
-/// `None` if the call panics, which sled does on some damaged files.
+thread_local! {
+    /// Whether this thread is in a call of sled whose panic is caught.
+    static IS_MINDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread, now, is one of sled's that is caught and said in our words.
+pub fn is_minded_panic() -> bool {
+    IS_MINDED.get()
+}
+
+/// `None` if the call panics, which sled does on some damaged files and some broken disks.
 fn quietly<T>(call: impl FnOnce() -> T) -> Option<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).ok()
+    let before = IS_MINDED.replace(true);
+    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).ok();
+    IS_MINDED.set(before);
+    answer
 }
 
 /// Moves a damaged database out of the way, replacing the one that was set aside before.

@@ -31,6 +31,7 @@ pub use error::StoreError;
 pub use follower::{Follower, Progress};
 pub use frame::{Begin, Commit, Finish, Frame, Page, Settle, Start};
 pub use history::History;
+pub use index::is_minded_panic;
 pub use journal::{Journal, beginning};
 pub use layout::{Layout, replace_file, sync_dir};
 pub use lock::{Holder, JobLock, boot_id, holder};
