@@ -24,6 +24,8 @@ pub struct Journal {
     file: File,
     /// End of the last whole frame.
     length: u64,
+    /// End of the last frame that is committed, and the number of the one behind it.
+    synced: (u64, u64),
     /// Number of the next frame.
     next: u64,
 }
@@ -60,7 +62,7 @@ impl Journal {
             file.set_len(length).map_err(StoreError::io("cut", path))?;
             file.sync_all().map_err(StoreError::io("sync", path))?;
         }
-        let mut journal = Self { path: path.to_owned(), file, length, next };
+        let mut journal = Self { path: path.to_owned(), file, length, synced: (length, next), next };
         journal.file.seek(SeekFrom::Start(length)).map_err(StoreError::io("read", path))?;
         Ok(journal)
     }
@@ -83,7 +85,15 @@ impl Journal {
 
     /// The commit point: all frames so far are durable when this returns.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(StoreError::io("sync", &self.path))?;
+        if let Err(error) = self.file.sync_data() {
+            // What did not reach the disk would still be read back from memory, and a second sync would find
+            // nothing to do: the next start must not build on it.
+            let _ = self.file.set_len(self.synced.0);
+            let _ = self.file.seek(SeekFrom::Start(self.synced.0));
+            (self.length, self.next) = self.synced;
+            return Err(StoreError::io("sync", &self.path)(error));
+        }
+        self.synced = (self.length, self.next);
         crash::reached("journal.synced");
         Ok(())
     }
