@@ -3,7 +3,7 @@
 //! Here is how such a file is read and written; how a new one comes about stands in [`super::merge`].
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,11 @@ impl Reader {
 
     /// Opens a file of sorted blocks.
     pub fn of(path: PathBuf) -> Result<Self, StoreError> {
-        let file = File::open(&path).map_err(StoreError::io("open", &path))?;
+        let file = match File::open(&path) {
+            // Its number stands in the journal: somebody took it away, which is no worse than a damage.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged(&path)),
+            file => file.map_err(StoreError::io("open", &path))?,
+        };
         let mut file = BufReader::with_capacity(64 << 10, file);
         let mut magic = [0; MAGIC.len()];
         if file.read_exact(&mut magic).is_err() || &magic != MAGIC {
@@ -91,7 +95,7 @@ impl Reader {
 fn damaged(path: &Path) -> StoreError {
     StoreError::Damaged {
         path: path.to_owned(),
-        what: "a block of the history snapshot is broken".to_owned(),
+        what: "a block of the history snapshot is broken, or all of it is gone".to_owned(),
         hint: "move it away: history begins anew, published runs are not touched",
     }
 }
