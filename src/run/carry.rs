@@ -34,6 +34,13 @@ pub fn take_over(layout: &Layout, journal: &mut Journal, wanted: bool) -> Result
     let mut count = 0;
     if wanted && path.exists() {
         let (_, replay) = Replay::of(&path, |_| ())?;
+        if replay.finish.is_none() {
+            // It was whole when the run before ended: something has cut it, and what it held behind that is unknown.
+            let what = "it does not end as the run before left it".to_owned();
+            let hint =
+                "move it away: what was left in the queue is lost, and the run begins with its sources alone";
+            return Err(StoreError::Damaged { path, what, hint }.into());
+        }
         let (mut changes, mut fault) = (Changes::default(), None);
         replay.known(&path, |known| {
             let Known::Queued(request) = known else { return };

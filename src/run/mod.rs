@@ -26,6 +26,7 @@ mod seal;
 mod signals;
 mod start;
 mod status;
+mod stdin;
 mod summary;
 mod verify;
 

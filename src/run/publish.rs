@@ -25,6 +25,7 @@ use super::manifest::{Entry, FORMAT_VERSION, MANIFEST, Manifest, SUCCESS, Totals
 use super::report::{self, REPORT};
 use super::start::Session;
 use super::status::STATUS;
+use super::stdin;
 use super::summary::Summary;
 use crate::crash;
 use crate::model::SCHEMA_VERSION;
@@ -172,7 +173,7 @@ impl Publication<'_> {
         } else {
             directory::remove(journal)?;
         }
-        directory::remove(&self.session.layout.stdin_spool())?;
+        stdin::forget(&self.session.layout)?;
         sync_dir(&self.session.layout.journals())?;
         crash::reached("publish.retired");
         Ok(())

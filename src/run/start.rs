@@ -1,7 +1,5 @@
 //! Start or resume: takes the job's lock, finds an unfinished run and how far it came, or begins a new one.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,10 +9,10 @@ use super::directory::{self, RunDir};
 use super::error::RunError;
 use super::retention;
 use super::seal;
+use super::stdin;
 use crate::config::Config;
 use crate::crash;
 use crate::pipeline::{Disks, Plan, Tally};
-use crate::source;
 use crate::store::{Begin, Frame, JobLock, Journal, Layout, Replay, Start, StoreError, boot_id, sync_dir};
 
 /// Starts without a commit after which pages are parsed one at a time.
@@ -115,7 +113,7 @@ fn begin(config: &Config, layout: Layout, lock: JobLock, now: Timestamp) -> Resu
     let output = &config.job.output_dir;
     let paths = vec![output.clone(), config.job.state_dir.clone()];
     Disks { paths, min_free: config.limits.min_free_disk }.check()?;
-    let stdin_spool = spool_stdin(config, &layout)?;
+    let stdin_spool = stdin::spool(config, &layout)?;
     let run_id = new_run_id(now);
     let begin = Begin {
         run_id: run_id.clone(),
@@ -156,8 +154,8 @@ fn resume(config: &Config, layout: Layout, lock: JobLock, journal: &Path) -> Res
         let hint = "what an unfinished run has written stood there: restore it or `job.output_dir`, or start over with `--fresh`";
         return Err(RunError::NoRun { path: dir.partial(), hint });
     }
-    let spool = layout.stdin_spool();
-    let stdin_spool = spool.exists().then_some(spool);
+    // What is only to be published reads no source any more.
+    let stdin_spool = if replay.finish.is_none() { stdin::spooled(config, &layout)? } else { None };
     let (started, starts) = (replay.started.clone().unwrap_or_default(), replay.starts + 1);
     let session = Session { layout, _lock: lock, begin, dir, stdin_spool, started, starts };
     Ok(Taken { session, journal, replay, tally })
@@ -175,7 +173,7 @@ fn set_aside(layout: &Layout, journal: &Path, config: &Config) -> Result<(), Run
         }
     }
     directory::remove(journal)?;
-    directory::remove(&layout.stdin_spool())?;
+    stdin::forget(layout)?;
     Ok(sync_dir(&layout.journals())?)
 }
 
@@ -184,26 +182,6 @@ fn new_run_id(now: Timestamp) -> String {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(now.as_nanosecond()) & 0xffff;
     format!("{}-{random:04x}", now.strftime("%Y%m%dT%H%M%SZ"))
-}
-
-/// Standard input can be read once, a run may be taken up many times: it is copied to a file first.
-fn spool_stdin(config: &Config, layout: &Layout) -> Result<Option<PathBuf>, RunError> {
-    let reads_stdin = |settings: &source::Settings| matches!(settings, source::Settings::List(list) if list.path == Path::new("-"));
-    if !config.sources.iter().any(reads_stdin) {
-        return Ok(None);
-    }
-    let path = layout.stdin_spool();
-    let writing = path.with_extension("writing");
-    let fault = |action, path: &Path| {
-        let path = path.to_owned();
-        move |error: io::Error| RunError::Io { action, path, error }
-    };
-    let mut file = File::create(&writing).map_err(fault("create", &writing))?;
-    io::copy(&mut io::stdin().lock(), &mut file).map_err(fault("copy standard input to", &writing))?;
-    file.sync_all().map_err(fault("sync", &writing))?;
-    fs::rename(&writing, &path).map_err(fault("rename", &writing))?;
-    sync_dir(layout.root())?;
-    Ok(Some(path))
 }
 
 #[cfg(test)]

@@ -124,6 +124,11 @@ impl Layout {
     pub fn stdin_spool(&self) -> PathBuf {
         self.root.join("stdin")
     }
+
+    /// How long that is, and its digest.
+    pub fn stdin_sum(&self) -> PathBuf {
+        self.root.join("stdin.sum")
+    }
 }
 
 /// The entries of a directory; none if it is not there.
@@ -146,7 +151,10 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), StoreError> {
         .map_err(StoreError::io("write in", dir))?;
     file.write_all(content).map_err(StoreError::io("write", path))?;
     file.as_file().sync_all().map_err(StoreError::io("sync", path))?;
-    file.persist(path).map_err(|refused| StoreError::io("replace", path)(refused.error))?;
+    let writing = file.into_temp_path();
+    fs::rename(&writing, path).map_err(StoreError::io("replace", path))?;
+    // Nothing stands under that name any more: it is not to be removed.
+    let _ = writing.keep();
     sync_dir(dir)
 }
 
