@@ -61,7 +61,10 @@ pub fn add(
                 tracing::info!(export = id, records, path = %path.display(), "exported");
                 artifacts.push(Artifact { path, records });
             }
-            Err(error) if RunError::is_full(error.io()) => return Err(error.into()),
+            // The run is not published without it: only the same command can make it.
+            Err(ExportError::Io { action, path, error }) if RunError::is_full(Some(&error)) => {
+                return Err(RunError::Io { action, path, error });
+            }
             Err(error) => {
                 if let Err(left) = export::forget(&to) {
                     tracing::warn!(export = id, error = %left, "something is left of it");

@@ -189,17 +189,18 @@ impl PagesWriter {
         Ok(())
     }
 
-    /// Pages and their names, made durable before the index that names them.
-    fn sync_pages(&mut self) -> io::Result<()> {
-        if self.pending.len() > SINGLE_SYNCS && sync_file_system(&self.handle)? {
+    /// Pages and their names, made durable before the index that names them. An error says at which.
+    fn sync_pages(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        let is_many = self.pending.len() > SINGLE_SYNCS;
+        if is_many && sync_file_system(&self.handle).map_err(|error| (self.root.clone(), error))? {
             self.pending.clear();
             self.unsynced.clear();
         }
         for path in self.pending.drain(..) {
-            File::open(path)?.sync_all()?;
+            File::open(&path).and_then(|page| page.sync_all()).map_err(|error| (path, error))?;
         }
         while let Some(folder) = self.unsynced.pop_last() {
-            sync_dir(&folder)?;
+            sync_dir(&folder).map_err(|error| (folder, error))?;
         }
         Ok(())
     }
@@ -239,9 +240,9 @@ impl Writer for PagesWriter {
     }
 
     fn sync(&mut self) -> Result<Position, SinkError> {
-        if let Err(error) = self.sync_pages() {
+        if let Err((path, error)) = self.sync_pages() {
             self.index.give_up();
-            return Err(self.index.place().failed("sync", &self.root, error));
+            return Err(self.index.place().failed("sync", &path, error));
         }
         self.index.sync()
     }
