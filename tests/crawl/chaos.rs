@@ -22,7 +22,7 @@ enum Trouble {
 
 /// A trouble and for how many requests it lasts.
 #[derive(Clone, Copy, Debug)]
-struct Fault {
+pub struct Fault {
     trouble: Trouble,
     times: usize,
 }
@@ -30,7 +30,7 @@ struct Fault {
 impl Fault {
     /// What is wrong with a URL in a world with this seed; most are well, and the first page of a host always
     /// is, because a run in which nothing was good is not published.
-    fn of(seed: u64, url: &str) -> Option<Self> {
+    pub fn of(seed: u64, url: &str) -> Option<Self> {
         if url.matches('/').count() == 3 && url.ends_with('/') {
             return None;
         }
@@ -51,7 +51,7 @@ impl Fault {
     }
 
     /// How a URL ends that never gets better.
-    fn outcome(self) -> Option<&'static str> {
+    pub fn outcome(self) -> Option<&'static str> {
         let outcome = match self.trouble {
             Trouble::Reset | Trouble::Cut => "network_error",
             Trouble::Status => "http_error",
@@ -72,7 +72,7 @@ impl Fault {
 }
 
 /// A web whose addresses are in trouble as the seed says.
-fn troubled(seed: u64, count: usize) -> (Site, Arc<Web>) {
+pub fn troubled(seed: u64, count: usize) -> (Site, Arc<Web>) {
     let site = Site::new();
     let web = Arc::new(Web::grown(seed, count, site.port()));
     let (answering, port, never) = (web.clone(), site.port(), Gate::closed());
@@ -93,7 +93,7 @@ fn troubled(seed: u64, count: usize) -> (Site, Arc<Web>) {
     (site, web)
 }
 
-fn crawl(web: &Web) -> Crawl {
+pub fn crawl(web: &Web) -> Crawl {
     web.crawl()
         .set("retry.max_retries", 2)
         // A host whose requests fail is not to be set aside: here every host has many that do.

@@ -19,6 +19,7 @@ mod hosts;
 mod limits;
 mod listings;
 mod pacing;
+mod powercut;
 mod redirects;
 mod resume;
 mod retries;

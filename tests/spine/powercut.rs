@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use crate::kill::Patient;
-use crate::support::machine::{Disk, could_not_run, in_own_mounts, pretend_reboot, tool};
+use crate::support::machine::{Disk, could_not_run, in_own_mounts, no_power_cut, pretend_reboot};
 use crate::support::{Crawl, Dice};
 
 /// Whether the machine counts as started anew after the cut.
@@ -13,24 +13,9 @@ enum Boot {
     Other,
 }
 
-/// Says why this machine cannot cut the power of a disk, if it cannot.
-fn obstacle() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return Some("root is needed for loop devices and mounts".into());
-    }
-    for name in ["losetup", "mkfs.ext4", "mount", "umount"] {
-        if let Err(why) = tool(name, &["-V"])
-            && why.contains("cannot be started")
-        {
-            return Some(format!("{why}; `./check` installs e2fsprogs and mount"));
-        }
-    }
-    None
-}
-
 /// `Err` is for a machine that does not allow it; anything that goes wrong after that fails the test.
 fn cut(boot: Boot, cuts: usize) -> Result<(), String> {
-    if let Some(why) = obstacle() {
+    if let Some(why) = no_power_cut() {
         return Err(why);
     }
     let patient = Patient::of(80);
@@ -86,7 +71,7 @@ fn a_disk_that_goes_and_comes_back_loses_nothing() {
 /// The cut is worth something only if what was not synced is really gone after it.
 #[test]
 fn the_cut_itself_is_real() {
-    let tried = obstacle().map_or(Ok(()), Err).and_then(|()| {
+    let tried = no_power_cut().map_or(Ok(()), Err).and_then(|()| {
         in_own_mounts(|| {
             let scratch = tempfile::tempdir().expect("temporary directory");
             let root = scratch.path().join("disk");

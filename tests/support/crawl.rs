@@ -88,6 +88,12 @@ impl Crawl {
             .set("retry.backoff", table("initial = '10ms'\nmax = '50ms'"))
     }
 
+    /// The same job in a directory that the caller owns. What was written to its own stays behind.
+    #[must_use]
+    pub fn moved_to(self, root: &Path) -> Self {
+        Self { root: root.to_owned(), _dir: None, ..self }
+    }
+
     /// A job over a list of URLs.
     pub fn over<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Self {
         Self::new().list(urls)

@@ -124,6 +124,21 @@ impl Drop for Disk {
     }
 }
 
+/// Says why this machine cannot cut the power of a disk, if it cannot.
+pub fn no_power_cut() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("root is needed for loop devices and mounts".into());
+    }
+    for name in ["losetup", "mkfs.ext4", "mount", "umount"] {
+        if let Err(why) = tool(name, &["-V"])
+            && why.contains("cannot be started")
+        {
+            return Some(format!("{why}; `./check` installs e2fsprogs and mount"));
+        }
+    }
+    None
+}
+
 /// Makes the calling thread's namespace look as if the machine had been started anew.
 pub fn pretend_reboot(scratch: &Path) -> Result<(), String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
