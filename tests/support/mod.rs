@@ -6,6 +6,7 @@ pub mod answer;
 pub mod crawl;
 pub mod dataset;
 pub mod example_site;
+pub mod faults;
 pub mod machine;
 pub mod outputs;
 pub mod postgres;
