@@ -8,12 +8,13 @@ use std::path::{Component, Path, PathBuf};
 const LONGEST_NAME: usize = 64;
 
 /// Names in the run directory that are not for an output of the config.
-const TAKEN: [&str; 10] = [
+const TAKEN: [&str; 11] = [
     "records",
     "outcomes",
     "manifest.json",
     "summary.json",
     "status.json",
+    "tasks.json",
     "hosts.csv",
     "report.html",
     "config.toml",

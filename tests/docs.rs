@@ -12,8 +12,9 @@ use std::process::Command;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use trawl::model::{Heading, Image, Outcome, OutcomeLine, Record, SCHEMA_VERSION, Structured};
+use trawl::pipeline::Doing;
 use trawl::run::hosts::COLUMNS;
-use trawl::run::{Exit, HostStatus, Status};
+use trawl::run::{Exit, HostStatus, RequestTask, SlowHost, Status, Tasks, WaitingHost, WorkerTask};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/output.md");
 
@@ -81,18 +82,42 @@ fn reference() -> String {
     }
     text.push_str(
         "\n## `status.json`: how a live run is doing\n\n\
-         In the directory of an unfinished run, replaced as a whole each second; gone once the run is published. \
+         In the directory of an unfinished run, replaced as a whole each second; gone once the run is published. A process \
+         that has died leaves its last one: then `state` is `interrupted`, and `updated` says since when. \
          `trawl status --json` prints it with a first field `state`: `running`, `interrupted`, `starting` or \
          `publishing`; of a run that has ended it prints `summary.json` with `published` or `failed`.\n\n",
     );
     fields::<Status>(&mut text);
     text.push_str("\nEach of its `hosts`:\n\n");
     fields::<HostStatus>(&mut text);
+    text.push_str("\nIts `slowest_host`:\n\n");
+    fields::<SlowHost>(&mut text);
+    tasks(&mut text);
     text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for exit in Exit::ALL {
         let _ = writeln!(text, "| {} | {} |", exit.code(), exit.about());
     }
     text
+}
+
+fn tasks(text: &mut String) {
+    text.push_str(
+        "\n## `tasks.json`: what a live run is doing\n\n\
+         Beside `status.json`, written when somebody asks: by `trawl status --tasks`, or by SIGUSR1, which has it written to \
+         the log, too. `trawl status --tasks` leaves the file `tasks-wanted` in the state directory; the run answers \
+         within a second and takes it away. Gone once the crawl has ended.\n\n",
+    );
+    fields::<Tasks>(text);
+    text.push_str("\nEach of its `workers`:\n\n");
+    fields::<WorkerTask>(text);
+    text.push_str("\nEach of its `requests`:\n\n");
+    fields::<RequestTask>(text);
+    text.push_str("\nEach of `waiting`:\n\n");
+    fields::<WaitingHost>(text);
+    text.push_str("\n| `stage` | meaning |\n|---|---|\n");
+    for doing in Doing::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", doing.name(), doing.about());
+    }
 }
 
 #[test]

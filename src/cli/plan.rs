@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::{ConfigArgs, Global};
 use super::report::{Report, tame_json};
-use super::run::log;
+use super::run::{Live, log};
 use super::table::{Table, count, span};
 use crate::config::{Config, Loaded, shown};
 use crate::pipeline::{HostSurvey, Survey};
@@ -33,7 +33,7 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Ok(loaded) => loaded,
         Err(errors) => return report.error(Exit::InvalidConfig, &errors),
     };
-    log(&loaded.config, report);
+    log(&loaded.config, Live::Unwanted, report);
     if let Some(holder) = crate::store::holder(&loaded.config.job.state_dir.join("lock")) {
         let words = format!("process {} runs the job now: hosts are asked by both", holder.pid);
         report.warning(&words);

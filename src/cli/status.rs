@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::args::{ConfigArgs, Global};
 use super::report::{Report, tame_json};
 use super::table::{Table, amount, count, span};
+use super::tasks;
 use crate::config::{Loaded, shown};
 use crate::run::{self, EndedRun, Exit, HostStatus, Progress, Status, UnfinishedRun};
 
@@ -28,9 +29,12 @@ pub struct Args {
     /// Look again every second until the run ends
     #[arg(short, long)]
     watch: bool,
-    /// List so many hosts at most
+    /// List so many hosts, or tasks, at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     hosts: usize,
+    /// Ask the live run what each request in flight is doing
+    #[arg(long, conflicts_with = "watch")]
+    tasks: bool,
     /// Print JSON; with `--watch` one object a line
     #[arg(long)]
     json: bool,
@@ -42,6 +46,9 @@ pub fn run(args: &Args, global: &Global, report: &Report) -> Exit {
         Ok(loaded) => loaded,
         Err(errors) => return report.error(Exit::InvalidConfig, &errors),
     };
+    if args.tasks {
+        return tasks::run(&loaded, tasks::Ways { json: args.json, most: args.hosts }, report);
+    }
     let clears = args.watch && !args.json && io::stdout().is_terminal();
     loop {
         let progress = match run::look(&loaded.config.job, Timestamp::now()) {
@@ -134,12 +141,14 @@ fn for_people(loaded: &Loaded, unfinished: &UnfinishedRun, most: usize) -> Strin
 }
 
 fn totals(text: &mut String, status: &Status) {
-    let Status { discovered, queued, settled, refused, records, bytes, pages_per_second, .. } = status;
+    let Status { discovered, queued, in_flight, settled, refused, records, bytes, .. } = status;
+    let (now, recent) = (status.pages_per_second, status.recent_pages_per_second);
     let rows = [
         ("discovered", count(*discovered)),
         ("queued", count(*queued)),
+        ("in flight", count(*in_flight)),
         ("refused so far", count(*refused)),
-        ("settled", format!("{}, {pages_per_second:.0} in the last second", count(*settled))),
+        ("settled", format!("{}, {now:.0} in the last second, {recent:.1}/s of late", count(*settled))),
         ("records", count(*records)),
         ("received", amount(*bytes)),
     ];
@@ -152,6 +161,18 @@ fn totals(text: &mut String, status: &Status) {
         .filter(|(_, count)| **count > 0)
         .map(|(name, number)| format!("{} {}", shown(name), count(*number)))
         .collect();
+    if let Some(eta) = status.eta_s {
+        let _ = writeln!(text, "{:<15} {}", "ETA", span(eta.saturating_mul(1000)));
+    }
+    if let Some(slow) = &status.slowest_host {
+        let _ = writeln!(
+            text,
+            "{:<15} {}, {} an answer",
+            "slowest host",
+            shown(&slow.host),
+            span(slow.mean_fetch_ms)
+        );
+    }
     if !outcomes.is_empty() {
         let _ = writeln!(text, "{:<15} {}", "outcomes", outcomes.join(", "));
     }

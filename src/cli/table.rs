@@ -1,10 +1,11 @@
-//! Tables, numbers and lengths of time as people read them. Prints nothing, and trusts that texts from outside were
+//! Tables as people read them. Prints nothing, and trusts that texts from outside were
 //! made printable before they came here.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::units::Time;
+use unicode_width::UnicodeWidthStr;
+
+pub use crate::units::{amount, count, span};
 
 /// The widest cell; what is longer is cut.
 const WIDEST: usize = 60;
@@ -55,7 +56,7 @@ impl fmt::Display for Table {
 }
 
 fn length(cell: &str) -> usize {
-    cell.chars().count()
+    cell.width()
 }
 
 fn cut(cell: &str) -> String {
@@ -65,57 +66,9 @@ fn cut(cell: &str) -> String {
     }
 }
 
-/// `1,234,567`
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A number of bytes with a unit, to three digits.
-pub fn amount(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.iter().find(|(_, factor)| bytes >= *factor) {
-        Some((unit, factor)) => {
-            let (whole, tenth) = (bytes / factor, bytes % factor * 10 / factor);
-            if whole < 100 { format!("{whole}.{tenth} {unit}") } else { format!("{whole} {unit}") }
-        }
-        None => format!("{bytes} bytes"),
-    }
-}
-
-/// A length of time: exact below a second, tenths below a minute, whole seconds above.
-pub fn span(milliseconds: u64) -> String {
-    match milliseconds {
-        0..1000 => format!("{milliseconds}ms"),
-        1000..60_000 if milliseconds.is_multiple_of(1000) => format!("{}s", milliseconds / 1000),
-        1000..60_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
-        _ => Time(Duration::from_secs(milliseconds / 1000)).to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_read_at_a_glance() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(
-            [0, 1023, 1024, 1_600_000, 300 << 30].map(amount),
-            ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 MiB", "300 GiB"]
-        );
-        assert_eq!(
-            [0, 999, 1000, 1540, 59_999, 60_000, 3_723_456].map(span),
-            ["0ms", "999ms", "1s", "1.5s", "59.9s", "1m", "1h 2m 3s"]
-        );
-    }
 
     #[test]
     fn columns_are_as_wide_as_they_must_be() {

@@ -41,6 +41,16 @@ impl Frontier {
         self.moved.notify_one();
     }
 
+    /// Requests in flight.
+    pub fn in_flight(&self) -> u64 {
+        self.state().in_flight as u64
+    }
+
+    /// Whether all that the sources name is in the queue.
+    pub fn is_poured(&self) -> bool {
+        self.state().sources_done
+    }
+
     /// What is known of the robots.txt of an origin.
     pub fn robots_of(&self, is_https: bool, host: &str) -> Option<OriginRobots> {
         self.state().front.gates.origin(is_https, host).cloned()

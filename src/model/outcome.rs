@@ -92,6 +92,12 @@ impl Outcome {
     pub fn is_good(self) -> bool {
         matches!(self, Self::Ok | Self::NotModified)
     }
+
+    /// Whether it was wanted and there is nothing of it: neither good, nor led on, nor left out as the config says.
+    pub fn is_failure(self) -> bool {
+        let led_on = matches!(self, Self::Redirected | Self::Duplicate | Self::Listed);
+        !self.is_good() && !led_on && !self.name().starts_with("skipped_")
+    }
 }
 
 impl fmt::Display for Outcome {

@@ -16,12 +16,13 @@ use std::thread::{self, JoinHandle};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::frontier::{Frontier, Held, SettledLease};
+use crate::frontier::{Frontier, SettledLease};
 use crate::model::{Changes, Span, UrlKey, Visit};
 use crate::sink::{Artifact, SinkError};
 use crate::store::{Commit, Frame, Journal, Page, Progress, Settle, StoreError};
 
 use super::sinks::SinkThread;
+use super::tasks::{Doing, Escort};
 
 /// Checkpoints that may wait for the committer's thread.
 const WAITING: usize = 4;
@@ -52,14 +53,14 @@ pub enum CommitError {
     Gone(String),
 }
 
-/// A visit that is to be committed, with the bytes it holds.
+/// A visit that is to be committed.
 pub struct Done {
     /// What it came to.
     pub visit: Visit,
     /// Whether it was leased, and not refused without a lease.
     pub leased: bool,
-    /// Counted as held until it is committed.
-    pub held: Option<Held>,
+    /// What it holds until it is written, and its place on the board until it is committed.
+    pub escort: Option<Escort>,
 }
 
 /// What a committed checkpoint settled.
@@ -237,7 +238,7 @@ impl Work {
     fn try_commit(&mut self, dones: Vec<Done>) -> Result<Committed, CommitError> {
         let mut committed = Committed::default();
         let (mut visits, mut leased) = (Vec::with_capacity(dones.len()), Vec::with_capacity(dones.len()));
-        let (mut admits, mut refuses, mut held) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut admits, mut refuses, mut held, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for mut done in dones {
             if done.leased {
                 committed.leases.push(lease(&done.visit));
@@ -246,7 +247,11 @@ impl Work {
             refuses.append(&mut done.visit.refuses);
             visits.push(done.visit);
             leased.push(done.leased);
-            held.push(done.held);
+            if let Some(escort) = done.escort {
+                escort.task.is(Doing::Writing);
+                held.push(escort.held);
+                tasks.push(escort.task);
+            }
         }
         let changes = self.frontier.checkpoint(admits, refuses);
         let visits = Arc::new(visits);
@@ -254,6 +259,9 @@ impl Work {
         let settled = visits.iter().zip(leased).zip(spans);
         let settled = settled.map(|((visit, leased), span)| settle(visit, leased, span)).collect();
         drop((visits, held));
+        for task in &tasks {
+            task.is(Doing::Journal);
+        }
         committed.settles = self.frame(changes, settled, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
         self.disks.check()?;
@@ -318,6 +326,8 @@ pub fn lease(visit: &Visit) -> SettledLease {
 
 fn settle(visit: &Visit, admitted: bool, span: Option<Span>) -> Settle {
     let fetched = visit.fetched.as_ref();
+    let (url, outcome, reason) = (&visit.request.url, visit.ending.outcome.name(), &visit.ending.reason);
+    tracing::debug!(url, outcome, status = fetched.map(|fetched| fetched.status), reason, "settled");
     Settle {
         admitted,
         status: fetched.map(|fetched| fetched.status),

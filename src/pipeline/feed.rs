@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::follow::Guide;
 use super::stop::{Reason, Stop};
+use super::tasks::{Doing, Task};
 use super::visit::Flow;
 use crate::model::Seed;
 use crate::source::{Source, SourceError};
@@ -22,50 +23,64 @@ impl Drop for PanicGuard {
     }
 }
 
-/// Pours until all sources are empty or the run is asked to end. Seeds that can only be refused go straight to
-/// `early`, from where they reach the next checkpoint.
-pub async fn pour(
-    sources: Vec<Box<dyn Source>>,
-    guide: Arc<Guide>,
-    early: mpsc::Sender<Flow>,
-    stop: Stop,
-) -> Result<(), SourceError> {
-    let _guard = PanicGuard(stop.clone());
-    let frontier = &guide.frontier;
-    let mut seeds = select_all(sources.into_iter().map(Source::requests));
-    let mut is_any = false;
-    loop {
-        let seed = tokio::select! {
-            biased;
-            () = stop.draining() => return Ok(()),
-            seed = async { frontier.room().await; seeds.next().await } => seed,
-        };
-        is_any |= matches!(seed, Some(Ok(_)));
-        match seed {
-            Some(Ok(Seed::Request(request))) => {
-                frontier.admit(guide.seed(request));
-                // So much is in no frame yet that one should be written, whether or not anything is settled.
-                if frontier.is_pending() && early.send(Flow::Flush).await.is_err() {
+/// What pours.
+pub struct Pouring {
+    /// Seeds that can only be refused go straight here, from where they reach the next checkpoint.
+    pub early: mpsc::Sender<Flow>,
+    /// Ends it.
+    pub stop: Stop,
+    /// Its place on the board.
+    pub task: Task,
+}
+
+impl Pouring {
+    /// Pours until all sources are empty or the run is asked to end.
+    pub async fn pour(self, sources: Vec<Box<dyn Source>>, guide: Arc<Guide>) -> Result<(), SourceError> {
+        let Self { early, stop, task } = self;
+        let _guard = PanicGuard(stop.clone());
+        let frontier = &guide.frontier;
+        let mut seeds = select_all(sources.into_iter().map(Source::requests));
+        let mut is_any = false;
+        loop {
+            let seed = tokio::select! {
+                biased;
+                () = stop.draining() => return Ok(()),
+                seed = async {
+                    task.is(Doing::Room);
+                    frontier.room().await;
+                    task.is(Doing::Reading);
+                    seeds.next().await
+                } => seed,
+            };
+            is_any |= matches!(seed, Some(Ok(_)));
+            match seed {
+                Some(Ok(Seed::Request(request))) => {
+                    frontier.admit(guide.seed(request));
+                    // So much is in no frame yet that one should be written, whether or not anything is settled.
+                    if frontier.is_pending() && early.send(Flow::Flush).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(Ok(Seed::Refused(visit))) => {
+                    // The place is taken first: once the frontier knows the URL its outcome must be on its way.
+                    let Ok(place) = early.reserve().await else { return Ok(()) };
+                    if frontier.refuse(visit.request.key) {
+                        place.send(Flow::Refused(visit));
+                    }
+                }
+                Some(Err(error)) => {
+                    stop.drain(Reason::Source);
+                    return Err(error);
+                }
+                None => {
+                    if !is_any {
+                        tracing::warn!(
+                            "no source gives any URL; `trawl validate` says what each of them reads"
+                        );
+                    }
+                    frontier.sources_done();
                     return Ok(());
                 }
-            }
-            Some(Ok(Seed::Refused(visit))) => {
-                // The place is taken first: once the frontier knows the URL its outcome must be on its way.
-                let Ok(place) = early.reserve().await else { return Ok(()) };
-                if frontier.refuse(visit.request.key) {
-                    place.send(Flow::Refused(visit));
-                }
-            }
-            Some(Err(error)) => {
-                stop.drain(Reason::Source);
-                return Err(error);
-            }
-            None => {
-                if !is_any {
-                    tracing::warn!("no source gives any URL; `trawl validate` says what each of them reads");
-                }
-                frontier.sources_done();
-                return Ok(());
             }
         }
     }
@@ -75,6 +90,7 @@ pub async fn pour(
 mod tests {
     use futures::stream::BoxStream;
 
+    use super::super::tasks::Board;
     use super::*;
     use crate::frontier::{Reach, Scope};
     use crate::model::{Normalize, ScopeSettings};
@@ -97,7 +113,9 @@ mod tests {
             frontier: crate::frontier::testing::frontier(None),
         };
         let (stop, (refusals, _refused)) = (Stop::default(), mpsc::channel(1));
-        let feed = tokio::spawn(pour(vec![Box::new(Panics)], Arc::new(guide), refusals, stop.clone()));
+        let task = Arc::new(Board::default()).worker("sources");
+        let pouring = Pouring { early: refusals, stop: stop.clone(), task };
+        let feed = tokio::spawn(pouring.pour(vec![Box::new(Panics)], Arc::new(guide)));
         stop.draining().await;
         assert!(feed.await.is_err_and(|error| error.is_panic()));
     }

@@ -18,6 +18,7 @@ mod sinks;
 mod stop;
 mod survey;
 mod tally;
+mod tasks;
 mod visit;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,7 @@ pub use self::sinks::SinkThread;
 pub use self::stop::{Reason, Stop};
 pub use self::survey::{HostSurvey, Survey, Surveying, survey};
 pub use self::tally::{Host as HostTally, Tally};
+pub use self::tasks::{Board, Doing, Escort, Seen, Who};
 use self::visit::Flow;
 pub use self::visit::{ByteBudget, Tools};
 use crate::frontier::Frontier;
@@ -103,7 +105,8 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let Flowing { sources, first, tools, tally, max_concurrency, parse_width, checkpoints: bounds } = parts;
     let (frontier, stop) = (Arc::clone(&tools.frontier), tools.stop.clone());
     let (refuse, refused) = mpsc::channel(REFUSALS);
-    let feed = tokio::spawn(feed::pour(sources, Arc::clone(&tools.guide), refuse, stop.clone()));
+    let pouring = feed::Pouring { early: refuse, stop: stop.clone(), task: tools.board.worker("sources") };
+    let feed = tokio::spawn(pouring.pour(sources, Arc::clone(&tools.guide)));
     let first = stream::iter(first).map(|visit| Flow::Refused(Box::new(visit)));
     let refusals = first.chain(ReceiverStream::new(refused));
 
@@ -149,8 +152,8 @@ fn leases(frontier: Arc<Frontier>, stop: Stop, feed: AbortHandle) -> impl Stream
 #[allow(clippy::option_option)] // the outer one is what `filter_map` wants
 fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Done>> {
     match flow {
-        Flow::Settled(visit, held) => Some(Some(Done { visit: *visit, leased: true, held })),
-        Flow::Refused(visit) => Some(Some(Done { visit: *visit, leased: false, held: None })),
+        Flow::Settled(visit, escort) => Some(Some(Done { visit: *visit, leased: true, escort })),
+        Flow::Refused(visit) => Some(Some(Done { visit: *visit, leased: false, escort: None })),
         Flow::Flush => Some(None),
         Flow::PutBack(request) => {
             frontier.put_back(request);

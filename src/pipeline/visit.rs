@@ -18,9 +18,10 @@ use super::page::{self, Reader};
 use super::parsers::{Panicked, Parsers};
 use super::robots;
 use super::stop::{Reason, Stop};
+use super::tasks::{Board, Doing, Escort};
 use crate::crash;
 use crate::fetch::{self, Again, Fetcher, Watch, What};
-use crate::frontier::{Frontier, Held, Slot};
+use crate::frontier::{Frontier, Slot};
 use crate::model::{Ending, Failure, Fetched, Lease, Outcome, Request, Role, Try, UrlError, Visit};
 use crate::parse::Rules;
 
@@ -33,6 +34,8 @@ pub struct Tools {
     pub parsers: Parsers,
     /// For slots and the gauge of held bytes.
     pub frontier: Arc<Frontier>,
+    /// Where it is seen how far each request is.
+    pub board: Arc<Board>,
     /// Where pages lead.
     pub guide: Arc<Guide>,
     /// What is taken of the sitemaps and feeds of a source, by its id.
@@ -80,7 +83,7 @@ impl ByteBudget {
 /// A lease after its fetch.
 pub enum Hop {
     /// There is an answer or a failure.
-    Done(Request, Box<Result<Fetched, (Failure, Timestamp)>>, Held),
+    Done(Request, Box<Result<Fetched, (Failure, Timestamp)>>, Option<Escort>),
     /// It ends without being asked for.
     Refused(Request, Ending),
     /// Abandoned.
@@ -92,7 +95,7 @@ pub enum Hop {
 /// A lease on its way to the commit.
 pub enum Flow {
     /// It has come to something.
-    Settled(Box<Visit>, Option<Held>),
+    Settled(Box<Visit>, Option<Escort>),
     /// A URL that is refused without a lease.
     Refused(Box<Visit>),
     /// Nothing is settled, but a frame should be written.
@@ -107,7 +110,7 @@ pub enum Flow {
 struct Watching {
     slot: Slot,
     /// Bytes are counted as they come: what is half fetched takes memory, too.
-    held: Held,
+    escort: Escort,
     /// When the request went out.
     sent: Option<Instant>,
     /// From there to the beginning of its answer.
@@ -116,20 +119,23 @@ struct Watching {
 
 impl Watch for Watching {
     fn grown(&mut self, bytes: u64) {
-        self.held.set(bytes);
+        self.escort.held.set(bytes);
     }
 
     fn connecting(&mut self) {
+        self.escort.task.is(Doing::Connecting);
         self.slot.connecting();
     }
 
     fn connected(&mut self) {
         self.sent = Some(Instant::now());
+        self.escort.task.is(Doing::Headers);
         self.slot.connected();
     }
 
     fn answering(&mut self) {
         self.latency = self.sent.map_or(Duration::ZERO, |sent| sent.elapsed());
+        self.escort.task.is(Doing::Body);
         self.slot.answering();
     }
 }
@@ -140,11 +146,12 @@ pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
     if let Some(ending) = refused {
         return Hop::Refused(request, ending);
     }
+    tracing::trace!(url = request.url, attempt = request.attempt, "asking");
     let slot = tools.frontier.slot(&request);
     let (again, began) = (request.clone(), Timestamp::now());
+    let escort = Escort { held: tools.frontier.gauge.hold(0), task: tools.board.request(&request) };
     let task = tokio::spawn(async move {
-        let held = tools.frontier.gauge.hold(0);
-        let mut watching = Watching { slot, held, sent: None, latency: Duration::ZERO };
+        let mut watching = Watching { slot, escort, sent: None, latency: Duration::ZERO };
         let result = tokio::select! {
             biased;
             result = tools.fetcher.fetch(&request, &mut watching) => result,
@@ -154,13 +161,13 @@ pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
     });
     match task.await {
         Ok(hop) => hop,
-        Err(error) => Hop::Done(again, Box::new(Err((internal(&error.to_string()), began))), Held::none()),
+        Err(error) => Hop::Done(again, Box::new(Err((internal(&error.to_string()), began))), None),
     }
 }
 
 /// Turns an answer into visits, on a parse thread.
 pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
-    let (request, result, held) = match hop {
+    let (request, result, escort) = match hop {
         Hop::PutBack(request) => return vec![Flow::PutBack(request)],
         Hop::PutOff(request, again) => return vec![Flow::PutOff(request, again)],
         Hop::Refused(request, ending) if request.role == Role::Robots => {
@@ -169,7 +176,7 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
             return robots::answered(&tools, request, Err(failure)).await;
         }
         Hop::Refused(request, ending) => return vec![settled(Visit::refused(request, ending), None)],
-        Hop::Done(request, result, held) => (request, *result, held),
+        Hop::Done(request, result, escort) => (request, *result, escort),
     };
     if request.role == Role::Robots {
         return robots::answered(&tools, request, result.map_err(|(failure, _)| failure)).await;
@@ -177,15 +184,15 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     let fetched = match result {
         Err((failure, began)) => {
             let visit = Visit { began: Some(began), ..Visit::refused(request, failure.into()) };
-            return vec![settled(visit, None)];
+            return vec![settled(visit, escort)];
         }
         Ok(fetched) => fetched,
     };
     match judge(&request, &fetched, tools.max_redirects, &tools.guide.normalize) {
         Verdict::Page => {}
-        Verdict::End(ending) => return vec![weighed(without_page(request, fetched, ending), held)],
+        Verdict::End(ending) => return vec![weighed(without_page(request, fetched, ending), escort)],
         Verdict::Redirect(target) => {
-            return vec![weighed(redirect(&tools, request, fetched, target), held)];
+            return vec![weighed(redirect(&tools, request, fetched, target), escort)];
         }
     }
     if tools.frontier.is_careful()
@@ -201,10 +208,20 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         max_body: tools.max_body,
         keep_bodies: tools.keep_bodies,
     };
-    let read = tools.parsers.run(move || job.read(request, fetched)).await;
+    let mark = escort.as_ref().map(|escort| escort.task.mark());
+    if let Some(escort) = &escort {
+        escort.task.is(Doing::ParseQueue);
+    }
+    let read = move || {
+        if let Some(mark) = mark {
+            mark.is(Doing::Parsing);
+        }
+        job.read(request, fetched)
+    };
+    let read = tools.parsers.run(read).await;
     let visit =
         read.unwrap_or_else(|Panicked(why)| Visit { began, ..Visit::refused(again, internal(&why).into()) });
-    vec![weighed(visit, held)]
+    vec![weighed(visit, escort)]
 }
 
 impl Tools {
@@ -216,7 +233,7 @@ impl Tools {
         began: Timestamp,
         result: Result<Fetched, Failure>,
     ) -> Hop {
-        let Watching { slot, mut held, latency, .. } = watching;
+        let Watching { slot, mut escort, latency, .. } = watching;
         let now = Timestamp::now().as_second();
         let (what, retry_after) = match &result {
             Ok(fetched) => {
@@ -254,8 +271,8 @@ impl Tools {
         {
             self.stop.drain(Reason::Bytes);
         }
-        held.set(result.as_ref().map_or(0, |fetched| fetched.body.len() as u64));
-        Hop::Done(request, Box::new(result.map_err(|failure| (failure, began))), held)
+        escort.held.set(result.as_ref().map_or(0, |fetched| fetched.body.len() as u64));
+        Hop::Done(request, Box::new(result.map_err(|failure| (failure, began))), Some(escort))
     }
 }
 
@@ -342,13 +359,18 @@ fn why(result: &Result<Fetched, Failure>) -> String {
     }
 }
 
-fn weighed(visit: Visit, mut held: Held) -> Flow {
-    held.set(visit.weight());
-    settled(visit, Some(held))
+fn weighed(visit: Visit, mut escort: Option<Escort>) -> Flow {
+    if let Some(escort) = &mut escort {
+        escort.held.set(visit.weight());
+    }
+    settled(visit, escort)
 }
 
-fn settled(visit: Visit, held: Option<Held>) -> Flow {
-    Flow::Settled(Box::new(visit), held)
+fn settled(visit: Visit, escort: Option<Escort>) -> Flow {
+    if let Some(escort) = &escort {
+        escort.task.is(Doing::Checkpoint);
+    }
+    Flow::Settled(Box::new(visit), escort)
 }
 
 fn internal(why: &str) -> Failure {

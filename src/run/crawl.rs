@@ -13,14 +13,20 @@ use tokio::runtime::{Builder, Runtime};
 use super::error::RunError;
 use super::exit::Exit;
 use super::following::Following;
+use super::observer::{Observer, Scene};
+use super::plan::follows_links;
+use super::signals::Signals;
 use super::start::{Session, Taken};
-use super::{Job, open_sinks, plan, refusals, status};
+use super::status::Keeper;
+use super::watchdog::{self, Watchdog};
+use super::{Job, open_sinks, plan, refusals, tasks};
 use crate::frontier::{Frontier, Overflow, Setup};
 use crate::model::{Ending, Outcome, UrlKey, Visit};
 use crate::pipeline::{
-    self, ByteBudget, Closed, Committer, Flowing, Guide, Parsers, PipelineError, Plan, Reason,
+    self, Board, ByteBudget, Closed, Committer, Flowing, Guide, Parsers, PipelineError, Plan, Reason,
     RobotsSettings, SinkThread, Stop, Tally, Tools, Working,
 };
+use crate::source;
 use crate::store::{Finish, Frame, Journal, Known, Progress};
 
 /// How long an interrupted run waits for the index to be closed; what is not closed is checked by the next start.
@@ -53,7 +59,7 @@ pub struct Finished {
 }
 
 /// Crawls until nothing is left, a limit is reached, or the run is asked to end.
-pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop) -> Result<Crawled, RunError> {
+pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop, signals: &Signals) -> Result<Crawled, RunError> {
     let plan = plan(job, &taken)?;
     plan.working.disks.check()?;
     let sinks = open_sinks(&plan.sinks, &taken)?;
@@ -62,7 +68,19 @@ pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop) -> Result<Crawled, RunErr
     let guide = Guide { scope: plan.scope, normalize: plan.normalize, frontier: Arc::clone(&frontier) };
     let first = recall(&guide, &plan.robots, &taken)?;
     let Taken { session, journal, tally, .. } = taken;
-    let crew = Crew { frontier, guide, first, journal, sinks, progress, tally, session: &session, stop };
+    let crew = Crew {
+        job,
+        frontier,
+        guide,
+        first,
+        journal,
+        sinks,
+        progress,
+        tally,
+        session: &session,
+        stop,
+        signals,
+    };
     let (frontier, mut closed, tally) = crew.work(plan.working)?;
     let reason = stop.reason();
     if let Some(Reason::Interrupted | Reason::Disk | Reason::Source) = reason {
@@ -142,6 +160,7 @@ fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<V
 
 /// All that a flow is made of.
 struct Crew<'a> {
+    job: &'a Job<'a>,
     frontier: Arc<Frontier>,
     guide: Guide,
     first: Vec<Visit>,
@@ -151,21 +170,25 @@ struct Crew<'a> {
     tally: Tally,
     session: &'a Session,
     stop: &'a Stop,
+    signals: &'a Signals,
 }
 
 impl Crew<'_> {
     /// Runs the flow to its end, and settles what was refused and never found on another way.
     fn work(self, plan: Working) -> Result<(Arc<Frontier>, Closed, Tally), RunError> {
-        let Self { frontier, guide, first, journal, sinks, progress, tally, session, stop } = self;
+        let Self { job, frontier, guide, first, journal, sinks, progress, tally, session, stop, signals } =
+            self;
         let fault = |error| RunError::Io { action: "start threads for", path: session.dir.partial(), error };
         let runtime = runtime().map_err(fault)?;
         let path = journal.path().to_owned();
+        let board = Arc::new(Board::default());
         let committer = Committer::start(journal, sinks, Arc::clone(&frontier), progress, plan.disks);
         let committer = Arc::new(committer.map_err(fault)?);
         let tools = Tools {
             fetcher: plan.fetcher,
             parsers: Parsers::start(plan.parse_threads).map_err(fault)?,
             frontier: Arc::clone(&frontier),
+            board: Arc::clone(&board),
             guide: Arc::new(guide),
             listings: Arc::new(plan.listings),
             rules: Arc::new(plan.extract),
@@ -189,12 +212,13 @@ impl Crew<'_> {
             parse_width: plan.parse_width,
             checkpoints: plan.checkpoints,
         };
-        let (dir, run_id) = (session.dir.partial(), session.begin.run_id.clone());
-        let status = status::keep(dir, run_id, Arc::clone(&frontier), Arc::clone(&tally));
+        let scene = scene(job, session, signals, (&frontier, &board, &tally));
+        let observer = Observer::start(scene).map_err(fault)?;
+        let watchdog = Watchdog::start(watchdog::warn).map_err(fault)?;
         let flowed = runtime.block_on(async {
-            let status = tokio::spawn(status);
+            tokio::spawn(watchdog.tick());
             let ends = plan.max_duration.map(|most| tokio::time::Instant::now() + most);
-            let flowed = loop {
+            loop {
                 let again = parts.again();
                 if let Err(error) = flow(parts, stop, plan.drain, ends).await {
                     break Err(error.into());
@@ -207,10 +231,9 @@ impl Crew<'_> {
                     Ok(_) => parts = again,
                     Err(error) => break Err(error),
                 }
-            };
-            status.abort();
-            flowed
+            }
         });
+        drop((observer, watchdog));
         drop(tools);
         // What hangs in a blocking read must not hold up the end; everything that counts is committed.
         runtime.shutdown_background();
@@ -218,6 +241,31 @@ impl Crew<'_> {
         let closed = committer.close()?;
         let tally = tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok((frontier, closed, tally))
+    }
+}
+
+/// What is seen of the run while it lives.
+fn scene(
+    job: &Job<'_>,
+    session: &Session,
+    signals: &Signals,
+    (frontier, board, tally): (&Arc<Frontier>, &Arc<Board>, &Arc<Mutex<Tally>>),
+) -> Scene {
+    let run_id = session.begin.run_id.clone();
+    let lists = |source: &source::Settings| {
+        matches!(source, source::Settings::Sitemap(_) | source::Settings::Feed(_))
+    };
+    let grows = follows_links(job.config) || job.config.sources.iter().any(lists);
+    Scene {
+        job: job.config.job.name.clone(),
+        dir: session.dir.partial(),
+        wanted: tasks::wanted(&job.config.job.state_dir),
+        asked: signals.asked(),
+        keeper: Keeper::new(run_id.clone(), Arc::clone(frontier), Arc::clone(tally), grows),
+        run_id,
+        frontier: Arc::clone(frontier),
+        board: Arc::clone(board),
+        screen: job.log.screen(),
     }
 }
 

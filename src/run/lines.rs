@@ -1,6 +1,8 @@
-//! Finds outcome lines in the directory of a run, finished or not: the line of a URL, and those of its redirects. Judges
+//! Finds outcome lines in the directory of a run, finished or not: the line of a URL, and those of its redirects, and the
+//! first line of an outcome. Judges
 //! nothing, and passes over a torn last line.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,35 @@ pub fn chain(dir: &Path, key: UrlKey) -> Result<Vec<OutcomeLine<'static>>, RunEr
         chain.push(line);
     }
     Ok(chain)
+}
+
+/// URL and reason of the first line of each of these outcomes, by its name.
+pub fn first_of(
+    dir: &Path,
+    outcomes: &[Outcome],
+) -> Result<BTreeMap<String, (String, Option<String>)>, RunError> {
+    let mut wanted: Vec<(&str, Finder<'static>)> = outcomes
+        .iter()
+        .map(|one| (one.name(), Finder::new(&format!("\"outcome\":\"{}\"", one.name())).into_owned()))
+        .collect();
+    let mut found = BTreeMap::new();
+    for path in parts(&dir.join("outcomes"))? {
+        let fault = |error| RunError::Io { action: "read", path: path.clone(), error };
+        let mut reader = BufReader::with_capacity(256 << 10, File::open(&path).map_err(fault)?);
+        let mut line = Vec::new();
+        while !wanted.is_empty() && reader.read_until(b'\n', &mut line).map_err(fault)? > 0 {
+            if wanted.iter().any(|(_, finder)| finder.find(&line).is_some())
+                && let Ok(OutcomeLine { url, outcome, reason, .. }) =
+                    serde_json::from_slice::<OutcomeLine<'_>>(&line)
+                && wanted.iter().any(|(name, _)| *name == outcome)
+            {
+                wanted.retain(|(name, _)| *name != outcome);
+                found.insert(outcome.to_string(), (url.to_string(), reason.map(|reason| reason.to_string())));
+            }
+            line.clear();
+        }
+    }
+    Ok(found)
 }
 
 fn parts(dir: &Path) -> Result<Vec<PathBuf>, RunError> {

@@ -3,6 +3,7 @@
 mod carry;
 mod crawl;
 mod difference;
+mod digest;
 mod directory;
 mod error;
 mod exit;
@@ -13,8 +14,10 @@ mod following;
 pub mod hosts;
 mod keeping;
 mod lines;
+mod live;
 mod log;
 mod manifest;
+mod observer;
 mod plan;
 mod progress;
 mod proving;
@@ -22,13 +25,16 @@ mod publish;
 mod refusals;
 mod report;
 mod retention;
+mod screen;
 mod seal;
 mod signals;
 mod start;
 mod status;
 mod stdin;
 mod summary;
+mod tasks;
 mod verify;
+mod watchdog;
 
 use std::path::PathBuf;
 
@@ -36,6 +42,7 @@ use jiff::Timestamp;
 
 use self::crawl::{Crawled, Finished};
 pub use self::difference::{Difference, Differences};
+pub use self::digest::{Digest, FailureKind};
 pub use self::directory::{RunDir, latest};
 pub use self::error::RunError;
 pub use self::exit::Exit;
@@ -44,16 +51,18 @@ pub use self::exports::{Exported, Text};
 pub use self::extract::{Ask as ExtractAsk, ExtractError, Extraction, extract};
 use self::following::Following;
 pub use self::keeping::{Ask as KeepAsk, KeepError, Kept, keep};
-pub use self::log::{RunLog, Style, init as init_log};
+pub use self::log::{RunLog, Saying, init as init_log};
 pub use self::plan::{MAX_URLS, follows_links, plan as plan_run};
 pub use self::progress::{Ended as EndedRun, Progress, Unfinished as UnfinishedRun, look};
 pub use self::proving::{Proved, Proving, Unproved, prove};
 use self::publish::Publication;
+pub use self::screen::Screen;
 pub use self::seal::unfinished;
 use self::signals::Signals;
 use self::start::Taken;
 pub use self::start::Unfinished;
-pub use self::status::{HostStatus, Status};
+pub use self::status::{HostStatus, SlowHost, Status};
+pub use self::tasks::{Asked, RequestTask, Tasks, WaitingHost, WorkerTask, ask as ask_tasks};
 pub use self::verify::{Report, find_run, verify};
 use crate::config::Config;
 use crate::pipeline::{self, Circumstances, Closed, Plan, SinkThread, Stop};
@@ -81,8 +90,8 @@ pub struct Job<'a> {
 pub struct Ended {
     /// The exit code.
     pub exit: Exit,
-    /// For a person; empty if the run was not finished.
-    pub summary: String,
+    /// What it came to; none if the run was not finished.
+    pub digest: Option<Box<Digest>>,
     /// Where the run stands.
     pub place: PathBuf,
 }
@@ -112,8 +121,8 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
             signals.crawled();
             finish_publication(job, taken, &finish)
         }
-        None => match crawl::crawl(job, taken, &stop)? {
-            Crawled::Stopped(exit, place) => Ok(Ended { exit, summary: String::new(), place }),
+        None => match crawl::crawl(job, taken, &stop, &signals)? {
+            Crawled::Stopped(exit, place) => Ok(Ended { exit, digest: None, place }),
             Crawled::Ended(finished) => {
                 let Finished { session, closed, following, finish, tally } = *finished;
                 signals.crawled();
@@ -141,7 +150,7 @@ fn publish(
     mut closed: Closed,
     following: Following,
 ) -> Result<Ended, RunError> {
-    let (exit, summary) = publication.carry_out(&mut closed, Timestamp::now())?;
+    let (exit, digest) = publication.carry_out(&mut closed, Timestamp::now())?;
     let Closed { journal, follower, .. } = closed;
     drop(follower);
     following.wait(None)?;
@@ -150,7 +159,7 @@ fn publish(
         retention::keep_newest(&publication.session.dir, &publication.job.config.job.name, keep);
     }
     publication.retire(journal.path())?;
-    Ok(Ended { exit, summary, place: publication.place() })
+    Ok(Ended { exit, digest: Some(Box::new(digest)), place: publication.place() })
 }
 
 fn plan(job: &Job<'_>, taken: &Taken) -> Result<Plan, RunError> {

@@ -76,6 +76,7 @@ fn surveying(plan: Plan, frontier: Frontier, stop: &Stop) -> std::io::Result<Sur
         fetcher: working.fetcher,
         parsers: Parsers::start(working.parse_threads)?,
         frontier: Arc::clone(&frontier),
+        board: Arc::default(),
         guide: Arc::new(Guide { scope, normalize, frontier }),
         listings: Arc::new(working.listings),
         rules: Arc::new(working.extract),

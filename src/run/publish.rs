@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::Job;
 use super::carry;
+use super::digest::Digest;
 use super::directory;
 use super::error::RunError;
 use super::exit::Exit;
@@ -27,6 +28,7 @@ use super::start::Session;
 use super::status::STATUS;
 use super::stdin;
 use super::summary::Summary;
+use super::tasks::TASKS;
 use crate::crash;
 use crate::model::SCHEMA_VERSION;
 use crate::pipeline::{Closed, Tally};
@@ -57,8 +59,8 @@ impl Publication<'_> {
     }
 
     /// Carries it out, up to the journal, which the follower of the index may still need. Gives the exit code, and
-    /// the summary as text for a person.
-    pub fn carry_out(&self, closed: &mut Closed, now: Timestamp) -> Result<(Exit, String), RunError> {
+    /// what the run came to.
+    pub fn carry_out(&self, closed: &mut Closed, now: Timestamp) -> Result<(Exit, Digest), RunError> {
         let config = self.job.config;
         let names = (self.session.begin.run_id.as_str(), config.job.name.as_str());
         let started = (self.session.started.as_str(), self.session.starts);
@@ -86,7 +88,7 @@ impl Publication<'_> {
             crash::reached("publish.snapshot");
             let _ = closed.follower.send(Progress::Published(snapshot));
         }
-        Ok((exit, summary.for_people(&self.place().display().to_string())))
+        Ok((exit, Digest::new(&summary, exit, &self.place())))
     }
 
     /// How the process ends: as the crawl did, but for exports that could not be made.
@@ -99,6 +101,7 @@ impl Publication<'_> {
     fn write(&self, mut artifacts: Vec<Artifact>, summary: &Summary<'_>) -> Result<(), RunError> {
         let dir = self.session.dir.partial();
         directory::remove(&dir.join(STATUS))?;
+        directory::remove(&dir.join(TASKS))?;
         directory::sweep(&dir);
         let text = serde_json::to_string_pretty(summary).unwrap_or_default() + "\n";
         replace_file(&dir.join("summary.json"), text.as_bytes())?;

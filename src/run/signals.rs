@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first asks the run to end, the second ends it at once. Both are exact.
+//! SIGINT and SIGTERM: the first asks the run to end, the second ends it at once. Both are exact. SIGUSR1 asks what the
+//! run is doing.
 //!
 //! They are watched from before the first file is touched until the process ends, on a thread of their own: not
 //! even a flow that hangs can keep a signal from ending the run.
@@ -22,6 +23,7 @@ const FOR_THE_LAST_CHECKPOINT: u32 = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     crawled: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -42,10 +44,17 @@ impl Signals {
         self.crawled.store(true, Ordering::SeqCst);
     }
 
+    /// Set when somebody asks what the run is doing; who answers unsets it.
+    pub fn asked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
+    }
+
     async fn handle(self, stop: Stop, drain: Duration, ready: oneshot::Sender<std::io::Result<()>>) {
-        let installed = signal(SignalKind::interrupt())
-            .and_then(|interrupts| signal(SignalKind::terminate()).map(|terms| (interrupts, terms)));
-        let (mut interrupts, mut terms) = match installed {
+        let installed = signal(SignalKind::interrupt()).and_then(|interrupts| {
+            let terms = signal(SignalKind::terminate())?;
+            Ok((interrupts, terms, signal(SignalKind::user_defined1())?))
+        });
+        let (mut interrupts, mut terms, asks) = match installed {
             Ok(signals) => {
                 let _ = ready.send(Ok(()));
                 signals
@@ -55,6 +64,7 @@ impl Signals {
                 return;
             }
         };
+        tokio::spawn(self.clone().heed(asks));
         let name = either(&mut interrupts, &mut terms).await;
         if self.crawled.load(Ordering::SeqCst) {
             end_at_once(name);
@@ -71,6 +81,18 @@ impl Signals {
         tokio::select! {
             name = either(&mut interrupts, &mut terms) => end_at_once(name),
             () = tokio::time::sleep(drain.saturating_sub(abandon)) => end_at_once("the drain deadline"),
+        }
+    }
+}
+
+impl Signals {
+    async fn heed(self, mut asks: Signal) {
+        while asks.recv().await.is_some() {
+            if self.crawled.load(Ordering::SeqCst) {
+                tracing::info!("the crawl is over and nothing is in flight: the run is being published");
+            } else {
+                self.asked.store(true, Ordering::SeqCst);
+            }
         }
     }
 }

@@ -1,8 +1,6 @@
-//! `status.json`: how a live run is doing, replaced as a whole once a second, and a line in the log now and then.
-//! Decides nothing; a status that cannot be written harms nothing.
+//! `status.json`: how a live run is doing. Decides nothing, and writes nothing: `observer` does.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,12 +9,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::frontier::{Frontier, HostView};
+use crate::model::Outcome;
 use crate::pipeline::Tally;
 
 /// Name of the file in the directory of an unfinished run.
 pub const STATUS: &str = "status.json";
-const EVERY: Duration = Duration::from_secs(1);
-const LOG_EVERY: u32 = 10;
+/// Over so much time a rate is taken: URLs are settled checkpoint by checkpoint.
+const WINDOW: Duration = Duration::from_secs(30);
+/// Hosts with fewer answers than this are not said to be slow.
+const FEWEST_ANSWERS: u64 = 1;
 /// Hosts that are listed.
 const MAX_LISTED: usize = 1000;
 /// With more hosts than this they are looked at every tenth time only: somebody has to walk them all.
@@ -38,6 +39,8 @@ pub struct Status {
     pub discovered: u64,
     /// Of these queued or in flight.
     pub queued: u64,
+    /// Requests in flight.
+    pub in_flight: u64,
     /// Of these with an outcome.
     pub settled: u64,
     /// Of these found and refused, and open until the crawl ends: another way may still lead to them.
@@ -48,14 +51,33 @@ pub struct Status {
     pub bytes: u64,
     /// URLs settled in the last second.
     pub pages_per_second: f64,
+    /// URLs settled per second in the last 30 seconds.
+    pub recent_pages_per_second: f64,
+    /// Seconds until all is settled at that rate; null while nobody can know what is still to be found.
+    pub eta_s: Option<u64>,
     /// URLs by outcome.
     pub outcomes: BTreeMap<String, u64>,
+    /// Of these those that were wanted and failed.
+    pub failed: u64,
+    /// The host that took longest to answer, on average.
+    pub slowest_host: Option<SlowHost>,
     /// Hosts that are known to the queue, with or without anything that waits.
     pub hosts_known: u64,
     /// When they were looked at, which is less often where there are many.
     pub hosts_updated: String,
     /// The hosts with the most requests that wait or are in flight, at most 1000.
     pub hosts: Vec<HostStatus>,
+}
+
+/// A host and how long its answers took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlowHost {
+    /// Host key.
+    pub host: String,
+    /// Mean time of a fetch, in milliseconds.
+    pub mean_fetch_ms: u64,
+    /// Over how many.
+    pub answers: u64,
 }
 
 /// One host in `status.json`.
@@ -83,67 +105,106 @@ pub struct HostStatus {
     pub last_outcome: Option<String>,
 }
 
-/// What the file is made of.
-struct Keeper {
+/// What a status is made of.
+pub struct Keeper {
     run_id: String,
     frontier: Arc<Frontier>,
     tally: Arc<Mutex<Tally>>,
+    /// Whether pages or listings lead to more than the sources name.
+    grows: bool,
     began: Instant,
-    /// URLs settled when the file was last written.
-    before: u64,
+    /// When it was looked before, and how many URLs were settled then; oldest first.
+    before: VecDeque<(Instant, u64)>,
     hosts: (Vec<HostView>, u64),
     hosts_updated: Timestamp,
 }
 
-/// Keeps the file up to date until it is dropped.
-pub async fn keep(dir: PathBuf, run_id: String, frontier: Arc<Frontier>, tally: Arc<Mutex<Tally>>) {
-    let before = locked(&tally).settled();
-    let hosts_updated = Timestamp::now();
-    let hosts = (Vec::new(), 0);
-    let mut keeper = Keeper { run_id, frontier, tally, began: Instant::now(), before, hosts, hosts_updated };
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for tick in 0_u32.. {
-        ticks.tick().await;
-        let status = keeper.status(tick, Timestamp::now());
-        write(&dir, &status);
-        if tick % LOG_EVERY == LOG_EVERY - 1 {
-            let Status { settled, records, queued, pages_per_second, .. } = status;
-            tracing::info!(settled, records, queued, pages_per_second, "progress");
-        }
-    }
-}
-
 impl Keeper {
-    fn status(&mut self, tick: u32, now: Timestamp) -> Status {
+    /// Of a run that begins now. `grows` says whether pages or listings may lead to more than the sources name.
+    pub fn new(run_id: String, frontier: Arc<Frontier>, tally: Arc<Mutex<Tally>>, grows: bool) -> Self {
+        let began = Instant::now();
+        let before = VecDeque::from([(began, locked(&tally).settled())]);
+        let (hosts, hosts_updated) = ((Vec::new(), 0), Timestamp::now());
+        Self { run_id, frontier, tally, grows, began, before, hosts, hosts_updated }
+    }
+
+    /// How it is doing; `tick` counts the calls.
+    pub fn status(&mut self, tick: u32, now: Timestamp) -> Status {
         if self.hosts.1 <= MANY_HOSTS || tick.is_multiple_of(MANY_EVERY) {
             self.hosts = self.frontier.hosts(MAX_LISTED);
             self.hosts_updated = now;
         }
         let (hosts, hosts_known) = &self.hosts;
         let tally = locked(&self.tally);
-        let settled = tally.settled();
-        #[allow(clippy::cast_precision_loss)] // a rate for the eye
-        let pages_per_second = settled.saturating_sub(self.before) as f64 / EVERY.as_secs_f64();
-        self.before = settled;
+        let (settled, queued) = (tally.settled(), self.frontier.left());
+        let (pages_per_second, recent_pages_per_second) = rates(&mut self.before, Instant::now(), settled);
+        let failures = Outcome::ALL.iter().filter(|outcome| outcome.is_failure());
         Status {
             run_id: self.run_id.clone(),
             pid: std::process::id(),
             updated: format!("{now:.3}"),
             elapsed_s: self.began.elapsed().as_secs(),
             discovered: self.frontier.discovered(),
-            queued: self.frontier.left(),
+            queued,
+            in_flight: self.frontier.in_flight(),
             settled,
             refused: self.frontier.refused(),
             records: tally.records,
             bytes: tally.bytes,
             pages_per_second,
+            recent_pages_per_second,
+            eta_s: eta(queued, recent_pages_per_second).filter(|_| !self.grows && self.frontier.is_poured()),
             outcomes: tally.outcomes.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            failed: failures.map(|outcome| tally.of(*outcome)).sum(),
+            slowest_host: slowest(&tally, 1).pop(),
             hosts_known: *hosts_known,
             hosts_updated: format!("{:.3}", self.hosts_updated),
             hosts: hosts.iter().map(|view| host(view, &tally)).collect(),
         }
     }
+}
+
+/// URLs settled per second since the last look, and over the window.
+fn rates(before: &mut VecDeque<(Instant, u64)>, now: Instant, settled: u64) -> (f64, f64) {
+    while before.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= WINDOW) {
+        before.pop_front();
+    }
+    #[allow(clippy::cast_precision_loss)] // a rate for the eye
+    let rate = |since: Option<&(Instant, u64)>| {
+        let (at, count) = since.copied().unwrap_or((now, settled));
+        let seconds = now.saturating_duration_since(at).as_secs_f64();
+        if seconds > 0.0 { settled.saturating_sub(count) as f64 / seconds } else { 0.0 }
+    };
+    let rates = (rate(before.back()), rate(before.front()));
+    before.push_back((now, settled));
+    rates
+}
+
+/// How long so many take; unknown while nothing moves.
+fn eta(queued: u64, rate: f64) -> Option<u64> {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let seconds = (queued as f64 / rate).ceil() as u64; // saturates
+    (rate > 0.0 && queued > 0).then_some(seconds)
+}
+
+/// The hosts that took longest to answer, on average, slowest first.
+pub fn slowest(tally: &Tally, most: usize) -> Vec<SlowHost> {
+    let hosts = tally.hosts.iter().filter(|(_, host)| host.answers >= FEWEST_ANSWERS);
+    let mut slow: Vec<(u64, u64, &String)> =
+        hosts.map(|(name, host)| (host.fetch_ms / host.answers, host.answers, name)).collect();
+    let most = most.min(slow.len());
+    if most == 0 {
+        return Vec::new();
+    }
+    slow.select_nth_unstable_by(most - 1, |a, b| (b.0, a.2).cmp(&(a.0, b.2)));
+    slow.truncate(most);
+    slow.sort_by(|a, b| (b.0, a.2).cmp(&(a.0, b.2)));
+    let own = |(mean_fetch_ms, answers, host): (u64, u64, &String)| SlowHost {
+        host: host.clone(),
+        mean_fetch_ms,
+        answers,
+    };
+    slow.into_iter().map(own).collect()
 }
 
 fn host(view: &HostView, tally: &Tally) -> HostStatus {
@@ -166,12 +227,45 @@ fn locked(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Replaced in one step, and not synced: after a crash it is of no use.
-fn write(dir: &Path, status: &Status) {
-    let writing = dir.join(".writing-status");
-    let text = serde_json::to_vec_pretty(status).unwrap_or_default();
-    let done = std::fs::write(&writing, text).and_then(|()| std::fs::rename(&writing, dir.join(STATUS)));
-    if let Err(error) = done {
-        tracing::debug!(%error, "cannot write status.json");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::HostTally;
+
+    #[test]
+    fn rates_are_of_the_last_second_and_of_the_window() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut before = VecDeque::from([(began, 100)]);
+        assert_eq!(rates(&mut before, at(0), 100), (0.0, 0.0));
+        assert_eq!(rates(&mut before, at(1), 110), (10.0, 10.0));
+        assert_eq!(rates(&mut before, at(2), 110), (0.0, 5.0));
+        for second in 3..40 {
+            rates(&mut before, at(second), 110);
+        }
+        assert_eq!(rates(&mut before, at(40), 140), (30.0, 1.0), "what was before the window is forgotten");
+    }
+
+    #[test]
+    fn there_is_an_end_in_sight_only_while_something_moves() {
+        assert_eq!(
+            [eta(10, 4.0), eta(10, 0.0), eta(0, 4.0), eta(u64::MAX, 1e-9)],
+            [Some(3), None, None, Some(u64::MAX)]
+        );
+    }
+
+    #[test]
+    fn the_slowest_hosts_come_first() {
+        let mut tally = Tally::default();
+        for (name, answers, fetch_ms) in
+            [("a", 2, 20), ("b", 1, 900), ("c", 0, 0), ("d", 4, 400), ("e", 1, 100)]
+        {
+            tally.hosts.insert(name.to_owned(), HostTally { answers, fetch_ms, ..HostTally::default() });
+        }
+        let named = |most| slowest(&tally, most).into_iter().map(|slow| slow.host).collect::<Vec<_>>();
+        assert_eq!(named(3), ["b", "d", "e"]);
+        assert_eq!(named(1), ["b"]);
+        assert_eq!(named(9), ["b", "d", "e", "a"]);
+        assert_eq!(slowest(&Tally::default(), 3), []);
     }
 }

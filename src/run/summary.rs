@@ -1,11 +1,8 @@
-//! `summary.json`: how a run went, for people and for programs.
+//! `summary.json`: how a run went, for programs.
 
-use std::fmt::Write as _;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::Outcome;
 use crate::pipeline::Tally;
 use crate::store::Finish;
 
@@ -63,22 +60,5 @@ impl<'a> Summary<'a> {
             queued: finish.queued,
             tally,
         }
-    }
-
-    /// A few lines for a person.
-    pub fn for_people(&self, place: &str) -> String {
-        let mut text = String::new();
-        let took = SignedDuration::from_millis(self.duration_ms);
-        let _ = writeln!(text, "run {} of job {}: {} in {took:#}", self.run_id, self.job, self.finish_reason);
-        let rows = Outcome::ALL.iter().map(|outcome| (outcome, self.tally.of(*outcome)));
-        for (outcome, count) in rows.filter(|(_, count)| *count > 0) {
-            let _ = writeln!(text, "{count:>10}  {:<18} {}", outcome.name(), outcome.about());
-        }
-        if self.queued > 0 {
-            let _ = writeln!(text, "{:>10}  {:<18} Left in the queue.", self.queued, "queued");
-        }
-        let _ = writeln!(text, "{:>10}  {:<18} {} records", self.discovered, "in all", self.tally.records);
-        let _ = writeln!(text, "{place}");
-        text
     }
 }

@@ -246,12 +246,27 @@ impl Crawl {
 
     /// `trawl` with arguments, not waited for.
     pub fn start(&self, args: &[&str]) -> Running {
+        self.write_config();
+        Running::start(&self.root, args, &self.env, &self.stdin)
+    }
+
+    fn write_config(&self) {
         let (path, text) = (self.path("config.toml"), self.config_text());
         // Not written twice: a process that was started a moment ago may be reading it.
         if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
             fs::write(path, text).expect("config file");
         }
-        Running::start(&self.root, args, &self.env, &self.stdin)
+    }
+
+    /// The same on a terminal of its own, so wide, made by `script`: what is drawn there is its standard output. The id of
+    /// the process is that of `script`.
+    pub fn start_on_terminal(&self, columns: u32, args: &[&str]) -> Running {
+        self.write_config();
+        let words: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
+        let inside = format!("stty cols {columns} rows 24; exec '{TRAWL}' {}", words.join(" "));
+        let mut command = Command::new("script");
+        command.args(["-qec", &inside, "/dev/null"]).env("TERM", "xterm").env("SHELL", "/bin/sh");
+        Running::begin(command, &self.root, &self.env, &self.stdin)
     }
 
     /// Runs the job until the n-th request that the site counts has arrived, and kills it there.
@@ -317,8 +332,12 @@ type Output = Arc<Mutex<Vec<u8>>>;
 impl Running {
     fn start(dir: &Path, args: &[&str], env: &[(String, String)], stdin: &[u8]) -> Self {
         let mut command = Command::new(TRAWL);
+        command.args(args);
+        Self::begin(command, dir, env, stdin)
+    }
+
+    fn begin(mut command: Command, dir: &Path, env: &[(String, String)], stdin: &[u8]) -> Self {
         command
-            .args(args)
             .current_dir(dir)
             .env_remove("TRAWL_CRASH_AT")
             .env("NO_COLOR", "1")

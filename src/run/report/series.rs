@@ -26,10 +26,9 @@ impl Class {
     /// Of an outcome.
     pub fn of(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Ok | Outcome::NotModified => Self::Good,
-            Outcome::Redirected | Outcome::Duplicate | Outcome::Listed => Self::Passed,
-            other if other.name().starts_with("skipped_") => Self::Passed,
-            _ => Self::Failed,
+            good if good.is_good() => Self::Good,
+            failed if failed.is_failure() => Self::Failed,
+            _ => Self::Passed,
         }
     }
 
