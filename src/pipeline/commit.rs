@@ -22,7 +22,7 @@ use crate::sink::{Artifact, SinkError};
 use crate::store::{Commit, Frame, Journal, Page, Progress, Settle, StoreError};
 
 use super::sinks::SinkThread;
-use super::tasks::{Doing, Escort};
+use super::tasks::{Doing, Escort, Task};
 
 /// Checkpoints that may wait for the committer's thread.
 const WAITING: usize = 4;
@@ -98,6 +98,7 @@ struct Work {
     frontier: Arc<Frontier>,
     follower: mpsc::Sender<Progress>,
     disks: Disks,
+    task: Task,
     failed: bool,
 }
 
@@ -130,16 +131,17 @@ impl Committer {
         Self { inner: Mutex::new(None) }
     }
 
-    /// Starts the thread.
+    /// Starts the thread, whose place on the board is `task`.
     pub fn start(
         journal: Journal,
         sinks: Vec<SinkThread>,
         frontier: Arc<Frontier>,
         follower: mpsc::Sender<Progress>,
         disks: Disks,
+        task: Task,
     ) -> std::io::Result<Self> {
         let (orders, incoming) = mpsc::sync_channel(WAITING);
-        let mut work = Work { journal, sinks, frontier, follower, disks, failed: false };
+        let mut work = Work { journal, sinks, frontier, follower, disks, task, failed: false };
         let thread = thread::Builder::new().name("commit".to_owned()).spawn(move || {
             for order in incoming {
                 match order {
@@ -225,7 +227,9 @@ impl Work {
             // An output journal may hold half a line now: only a fresh start knows where to cut it.
             return Err(CommitError::Gone("an earlier checkpoint failed".to_owned()));
         }
+        self.task.is(Doing::Writing);
         let committed = self.try_commit(dones);
+        self.task.is(Doing::Idle);
         self.failed = committed.is_err();
         committed
     }
@@ -259,9 +263,7 @@ impl Work {
         let settled = visits.iter().zip(leased).zip(spans);
         let settled = settled.map(|((visit, leased), span)| settle(visit, leased, span)).collect();
         drop((visits, held));
-        for task in &tasks {
-            task.is(Doing::Journal);
-        }
+        tasks.iter().chain([&self.task]).for_each(|task| task.is(Doing::Journal));
         committed.settles = self.frame(changes, settled, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
         self.disks.check()?;

@@ -182,7 +182,8 @@ impl Crew<'_> {
         let runtime = runtime().map_err(fault)?;
         let path = journal.path().to_owned();
         let board = Arc::new(Board::default());
-        let committer = Committer::start(journal, sinks, Arc::clone(&frontier), progress, plan.disks);
+        let (commit, disks) = (board.worker("commit"), plan.disks);
+        let committer = Committer::start(journal, sinks, Arc::clone(&frontier), progress, disks, commit);
         let committer = Arc::new(committer.map_err(fault)?);
         let tools = Tools {
             fetcher: plan.fetcher,
@@ -216,11 +217,14 @@ impl Crew<'_> {
         let observer = Observer::start(scene).map_err(fault)?;
         let watchdog = Watchdog::start(watchdog::warn).map_err(fault)?;
         let flowed = runtime.block_on(async {
-            tokio::spawn(watchdog.tick());
             let ends = plan.max_duration.map(|most| tokio::time::Instant::now() + most);
             loop {
                 let again = parts.again();
-                if let Err(error) = flow(parts, stop, plan.drain, ends).await {
+                // What follows the flow reads files, and nothing waits for it.
+                let ticking = tokio::spawn(watchdog.tick());
+                let flowed = flow(parts, stop, plan.drain, ends).await;
+                ticking.abort();
+                if let Err(error) = flowed {
                     break Err(error.into());
                 }
                 if let Some(fault) = frontier.fault() {
@@ -255,13 +259,15 @@ fn scene(
     let lists = |source: &source::Settings| {
         matches!(source, source::Settings::Sitemap(_) | source::Settings::Feed(_))
     };
-    let grows = follows_links(job.config) || job.config.sources.iter().any(lists);
+    let config = job.config;
+    let is_open =
+        follows_links(config) || config.limits.max_pages.is_some() || config.sources.iter().any(lists);
     Scene {
         job: job.config.job.name.clone(),
         dir: session.dir.partial(),
         wanted: tasks::wanted(&job.config.job.state_dir),
         asked: signals.asked(),
-        keeper: Keeper::new(run_id.clone(), Arc::clone(frontier), Arc::clone(tally), grows),
+        keeper: Keeper::new(run_id.clone(), Arc::clone(frontier), Arc::clone(tally), is_open),
         run_id,
         frontier: Arc::clone(frontier),
         board: Arc::clone(board),

@@ -12,8 +12,6 @@ use crate::model::Outcome;
 
 /// Hosts that are named.
 const MOST_HOSTS: usize = 3;
-/// Longer than this a run must have taken before hosts are called slow, in milliseconds.
-const SLOW_MS: u64 = 1;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
@@ -78,7 +76,6 @@ impl Digest {
         if tally.hosts.len() < 2 {
             slowest.clear();
         }
-        slowest.retain(|host| host.mean_fetch_ms >= SLOW_MS);
         Self {
             run_id: summary.run_id.to_owned(),
             job: summary.job.to_owned(),

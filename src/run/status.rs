@@ -16,8 +16,6 @@ use crate::pipeline::Tally;
 pub const STATUS: &str = "status.json";
 /// Over so much time a rate is taken: URLs are settled checkpoint by checkpoint.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Hosts with fewer answers than this are not said to be slow.
-const FEWEST_ANSWERS: u64 = 1;
 /// Hosts that are listed.
 const MAX_LISTED: usize = 1000;
 /// With more hosts than this they are looked at every tenth time only: somebody has to walk them all.
@@ -110,8 +108,8 @@ pub struct Keeper {
     run_id: String,
     frontier: Arc<Frontier>,
     tally: Arc<Mutex<Tally>>,
-    /// Whether pages or listings lead to more than the sources name.
-    grows: bool,
+    /// Whether nobody can know how much is still to come.
+    is_open: bool,
     began: Instant,
     /// When it was looked before, and how many URLs were settled then; oldest first.
     before: VecDeque<(Instant, u64)>,
@@ -120,12 +118,13 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Of a run that begins now. `grows` says whether pages or listings may lead to more than the sources name.
-    pub fn new(run_id: String, frontier: Arc<Frontier>, tally: Arc<Mutex<Tally>>, grows: bool) -> Self {
+    /// Of a run that begins now. `is_open` says whether nobody can know how much is still to come, even once the
+    /// sources have named all they know.
+    pub fn new(run_id: String, frontier: Arc<Frontier>, tally: Arc<Mutex<Tally>>, is_open: bool) -> Self {
         let began = Instant::now();
         let before = VecDeque::from([(began, locked(&tally).settled())]);
         let (hosts, hosts_updated) = ((Vec::new(), 0), Timestamp::now());
-        Self { run_id, frontier, tally, grows, began, before, hosts, hosts_updated }
+        Self { run_id, frontier, tally, is_open, began, before, hosts, hosts_updated }
     }
 
     /// How it is doing; `tick` counts the calls.
@@ -153,7 +152,8 @@ impl Keeper {
             bytes: tally.bytes,
             pages_per_second,
             recent_pages_per_second,
-            eta_s: eta(queued, recent_pages_per_second).filter(|_| !self.grows && self.frontier.is_poured()),
+            eta_s: eta(queued, recent_pages_per_second)
+                .filter(|_| !self.is_open && self.frontier.is_poured()),
             outcomes: tally.outcomes.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             failed: failures.map(|outcome| tally.of(*outcome)).sum(),
             slowest_host: slowest(&tally, 1).pop(),
@@ -189,7 +189,7 @@ fn eta(queued: u64, rate: f64) -> Option<u64> {
 
 /// The hosts that took longest to answer, on average, slowest first.
 pub fn slowest(tally: &Tally, most: usize) -> Vec<SlowHost> {
-    let hosts = tally.hosts.iter().filter(|(_, host)| host.answers >= FEWEST_ANSWERS);
+    let hosts = tally.hosts.iter().filter(|(_, host)| host.answers > 0);
     let mut slow: Vec<(u64, u64, &String)> =
         hosts.map(|(name, host)| (host.fetch_ms / host.answers, host.answers, name)).collect();
     let most = most.min(slow.len());

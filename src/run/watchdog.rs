@@ -26,14 +26,12 @@ const QUIET: Duration = Duration::from_secs(10);
 /// What is seen at one look. Times are since the watch began.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// Now.
+    /// Now. Read last: what held this thread up before counts as its own lateness.
     pub now: Duration,
     /// When the runtime ticked last.
     pub beat: Duration,
     /// The longest time between two ticks since the last look.
     pub gap: Duration,
-    /// How much later than it wanted to be the looking thread is.
-    pub late: Duration,
     /// How long the runtime's thread has stood in the queue for a processor, ever.
     pub queued: Duration,
 }
@@ -65,7 +63,9 @@ pub struct Judge {
 impl Judge {
     /// What is to be said after this look.
     pub fn look(&mut self, look: Look) -> Option<Blocked> {
-        self.excused += look.late.max(look.queued.saturating_sub(self.queued));
+        let before = self.looks.back().map_or(look.now, |(at, _)| *at);
+        let late = look.now.saturating_sub(before).saturating_sub(EVERY);
+        self.excused += late.max(look.queued.saturating_sub(self.queued));
         self.queued = look.queued;
         self.looks.push_back((look.now, self.excused));
         let lasts = self.length(look.beat, look.now.saturating_sub(look.beat));
@@ -82,6 +82,12 @@ impl Judge {
             return self.say(look.now, was, None);
         }
         None
+    }
+
+    /// Nothing is watched now. What comes next is held against this moment.
+    pub fn rest(&mut self, now: Duration) {
+        self.looks.clear();
+        self.looks.push_back((now, self.excused));
     }
 
     /// How much of what began then and took so long is the runtime's own.
@@ -109,7 +115,7 @@ struct Pulse {
     began: Instant,
     beat: AtomicU64,
     gap: AtomicU64,
-    /// Id of the runtime's thread; 0 until it has ticked.
+    /// Id of the runtime's thread; 0 while it does not tick.
     thread: AtomicU64,
 }
 
@@ -133,12 +139,11 @@ impl Watchdog {
         let watched = Arc::clone(&pulse);
         let work = move || {
             let mut judge = Judge::default();
-            let mut slept = Instant::now();
+            judge.rest(Duration::ZERO);
             while ended.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                let late = slept.elapsed().saturating_sub(EVERY);
-                slept = Instant::now();
-                if let Some(blocked) = watched.look(late).and_then(|look| judge.look(look)) {
-                    warn(blocked);
+                match watched.look() {
+                    Some(look) => judge.look(look).into_iter().for_each(&mut warn),
+                    None => judge.rest(watched.began.elapsed()),
                 }
             }
         };
@@ -146,17 +151,28 @@ impl Watchdog {
         Ok(Self { pulse, _end: end })
     }
 
-    /// Ticks for ever, as a task of the runtime that is watched, which has one thread.
+    /// Ticks until it is dropped, as a task of the runtime that is watched, which has one thread. Without it nothing is
+    /// watched.
     pub fn tick(&self) -> impl Future<Output = ()> + Send + use<> {
         let pulse = Arc::clone(&self.pulse);
         async move {
+            let pulse = Ticking(pulse);
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                pulse.beat();
+                pulse.0.beat();
             }
         }
+    }
+}
+
+/// While it ticks.
+struct Ticking(Arc<Pulse>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.thread.store(0, Ordering::Release);
     }
 }
 
@@ -172,13 +188,14 @@ impl Pulse {
         self.gap.fetch_max(now.saturating_sub(before), Ordering::Release);
     }
 
-    /// `None` before the first tick.
-    fn look(&self, late: Duration) -> Option<Look> {
+    /// `None` while nothing ticks.
+    fn look(&self) -> Option<Look> {
         let thread = self.thread.load(Ordering::Acquire);
         // The gap first: a beat that comes in between makes the time since the last one shorter, never longer.
         let gap = Duration::from_micros(self.gap.swap(0, Ordering::Acquire));
         let beat = Duration::from_micros(self.beat.load(Ordering::Relaxed));
-        (thread > 0).then(|| Look { now: self.began.elapsed(), beat, gap, late, queued: queued(thread) })
+        let queued = queued(thread);
+        (thread > 0).then(|| Look { now: self.began.elapsed(), beat, gap, queued })
     }
 }
 
@@ -217,12 +234,10 @@ mod tests {
 
     impl Machine {
         fn new() -> Self {
-            let mut machine = Self {
-                judge: Judge::default(),
-                now: Duration::ZERO,
-                beat: Duration::ZERO,
-                queued: Duration::ZERO,
-            };
+            let mut judge = Judge::default();
+            judge.rest(Duration::ZERO);
+            let mut machine =
+                Self { judge, now: Duration::ZERO, beat: Duration::ZERO, queued: Duration::ZERO };
             assert_eq!(machine.well(ms(1000)), []);
             machine
         }
@@ -231,7 +246,7 @@ mod tests {
             self.now += EVERY + late;
             let gap = if beats { self.now.saturating_sub(self.beat) } else { Duration::ZERO };
             self.beat = if beats { self.now } else { self.beat };
-            self.judge.look(Look { now: self.now, beat: self.beat, gap, late, queued: self.queued })
+            self.judge.look(Look { now: self.now, beat: self.beat, gap, queued: self.queued })
         }
 
         fn well(&mut self, length: Duration) -> Vec<Blocked> {
@@ -297,6 +312,11 @@ mod tests {
             assert_eq!(machine.look(Duration::ZERO, true), None);
             assert_eq!(machine.well(ms(5000)), []);
         }
+        // The same before anything else was seen.
+        let mut judge = Judge::default();
+        judge.rest(Duration::ZERO);
+        let (now, beat, gap) = (ms(1010), ms(1005), ms(1004));
+        assert_eq!(judge.look(Look { now, beat, gap, queued: Duration::ZERO }), None);
         // The looking thread alone was late.
         let mut machine = Machine::new();
         machine.beat = machine.now + ms(500);

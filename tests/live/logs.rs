@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Crawl, Run, Site};
+use crate::support::{Answer, Crawl, Gate, Run, Site, wait_for};
 
 /// The lines of standard error, each a JSON object.
 #[track_caller]
@@ -84,4 +84,29 @@ fn what_ends_a_run_is_json_too() {
     let last = lines.last().expect("a line");
     assert_eq!((&last["level"], &last["fields"]["exit_code"]), (&json!("ERROR"), &json!(73)), "{last}");
     assert!(last["fields"]["error"].as_str().unwrap().contains("occupied"), "{last}");
+}
+
+#[test]
+fn without_a_terminal_the_log_says_now_and_then_how_far_a_run_is() {
+    let gate = Gate::closed();
+    let site = Site::new();
+    let behind = gate.clone();
+    site.otherwise(|seen| Answer::page(&seen.path));
+    site.serve_with("/slow", move |_| Answer::page("slow").behind(&behind));
+    let urls = site.urls(["/1", "/slow"]);
+    let crawl = Crawl::over(&urls).set("checkpoint.every", "20ms");
+    let running = crawl.spawn();
+    let line = wait_for("a line of progress", || {
+        let said = running.stderr_so_far();
+        said.lines()
+            .find(|line| line.contains(" INFO progress ") && line.contains("eta="))
+            .map(ToOwned::to_owned)
+    });
+    assert!(
+        line.contains("settled=1 ") && line.contains("queued=1 ") && line.contains("in_flight=1 "),
+        "{line}"
+    );
+    gate.open();
+    running.wait().expect(0);
+    crawl.verify_exact(&urls);
 }
