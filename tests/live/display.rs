@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::{Answer, Crawl, Gate, Running, Site, wait_for};
 use crate::terminal::{is_there, screen};
 
@@ -128,4 +130,27 @@ fn nothing_is_drawn_when_quiet_in_json_or_without_a_terminal() {
     for line in run.stdout.lines() {
         serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
     }
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_of_the_block_behind() {
+    if !is_there() {
+        return;
+    }
+    let gate = Gate::closed();
+    let (_site, crawl, urls) = half_way(&gate);
+    let crawl = crawl.set("limits.drain", "1s");
+    let running = crawl.start_on_terminal(300, &["run"]);
+    shows(&running, &["3 done", "2 in flight"]);
+    let lock = fs::read_to_string(crawl.path("store/lock")).unwrap();
+    let pid = serde_json::from_str::<serde_json::Value>(&lock).unwrap()["pid"].as_i64().unwrap();
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let shown = screen(&running.wait().expect(11).stdout);
+    assert!(!shown.iter().any(|line| line.contains("in flight  ")), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.contains("INFO stopping: ")), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.contains("the same command continues")), "{shown:#?}");
+    gate.open();
+    crawl.run().expect(0);
+    crawl.verify_exact(&urls);
 }

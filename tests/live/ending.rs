@@ -78,3 +78,30 @@ fn examples_are_those_of_the_whole_run_also_after_it_was_interrupted() {
     assert!(run.stderr.contains(&format!("  gone 1  {}  (HTTP 404)\n", urls[0])), "{run}");
     crawl.verify_exact(&urls);
 }
+
+#[test]
+fn an_end_is_foretold_only_where_it_can_be_known() {
+    for (key, value, is_known) in [
+        ("scope.type", toml::Value::from("page"), true),
+        ("scope.type", "host".into(), false),
+        ("limits.max_pages", 10.into(), false),
+    ] {
+        let gate = Gate::closed();
+        let site = Site::new();
+        let behind = gate.clone();
+        site.otherwise(|seen| Answer::page(&seen.path));
+        site.serve_with("/slow", move |_| Answer::page("slow").behind(&behind));
+        let urls = site.urls(["/1", "/slow"]);
+        let crawl = Crawl::over(&urls).set("checkpoint.every", "20ms").set(key, value.clone());
+        let running = crawl.spawn();
+        let status = wait_for("one page settled", || {
+            let status: Value = serde_json::from_str(&crawl.trawl(&["status", "--json"]).stdout).ok()?;
+            (status["settled"] == 1 && status["queued"] == 1).then_some(status)
+        });
+        assert_eq!(status["eta_s"].is_u64(), is_known, "{key} = {value}: {status}");
+        assert_eq!(status["slowest_host"]["host"], site.host());
+        gate.open();
+        running.wait().expect(0);
+        crawl.verify_exact(&urls);
+    }
+}
