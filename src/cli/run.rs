@@ -100,6 +100,11 @@ impl Saying<'_> {
         if *exit != Exit::Complete {
             Report::note(&format_args!("{}: {}", place.display(), exit.about()));
         }
+        if *exit == Exit::Failed {
+            Report::note(
+                &"hint: `trawl explain URL` says how a URL ended, `trawl validate` what the sources give",
+            );
+        }
         if let Some(digest) = digest.as_ref().filter(|_| !self.is_quiet) {
             Report::note(&summary::for_people(digest, self.config).trim_end());
         }

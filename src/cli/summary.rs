@@ -102,16 +102,10 @@ fn next(text: &mut String, digest: &Digest, config: &str, place: &str) {
     if !digest.failures.is_empty() && digest.outputs.iter().any(|name| name == "report.html") {
         steps.push(format!("open {place}/report.html    failures by host and over time"));
     }
-    match digest.exit {
-        Exit::LimitReached => {
-            steps.push(format!(
-                "raise `limits`, or keep what is queued with `limits.keep_queue = true`, and trawl run{config}"
-            ));
-        }
-        Exit::Failed => {
-            steps.push(format!("nothing was got and nothing published: mend that, and trawl run{config}"));
-        }
-        _ => {}
+    if digest.exit == Exit::LimitReached {
+        steps.push(format!(
+            "raise `limits`, or keep what is queued with `limits.keep_queue = true`, and trawl run{config}"
+        ));
     }
     if !steps.is_empty() {
         let _ = writeln!(text, "\nnext\n  {}", steps.join("\n  "));

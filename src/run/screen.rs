@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tracing_subscriber::fmt::MakeWriter;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Where the terminal does not say how large it is.
@@ -143,14 +142,6 @@ fn within(text: &str, columns: usize) -> &str {
         }
     }
     text
-}
-
-impl<'a> MakeWriter<'a> for Screen {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 impl Write for Screen {

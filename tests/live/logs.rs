@@ -15,7 +15,7 @@ fn json_lines(run: &Run) -> Vec<Value> {
 }
 
 #[test]
-fn quiet_says_nothing_of_a_run_that_went_well_and_a_line_of_one_that_did_not() {
+fn quiet_says_nothing_of_a_run_that_went_well_and_what_to_do_of_one_that_did_not() {
     let (site, urls) = Site::with_pages(3, Duration::ZERO);
     let crawl = Crawl::over(&urls);
     let run = crawl.trawl(&["run", "-q"]).expect(0);
@@ -24,7 +24,8 @@ fn quiet_says_nothing_of_a_run_that_went_well_and_a_line_of_one_that_did_not() {
     let run = Crawl::over([site.url("/none")]).trawl(&["run", "-q"]).expect(4);
     assert_eq!(run.stdout, "");
     let lines: Vec<&str> = run.stderr.lines().collect();
-    assert!(matches!(lines[..], [line] if line.contains("nothing could be fetched")), "{run}");
+    let said = matches!(lines[..], [what, hint] if what.contains("nothing could be fetched") && hint.starts_with("hint: "));
+    assert!(said, "{run}");
 }
 
 #[test]

@@ -23,6 +23,11 @@ fn placeholders() -> &'static [(Regex, &'static str)] {
             (pattern(r"(127\.0\.0\.\d+|localhost|\.invalid|\.example|\.example\.org):\d{4,5}"), "$1:{PORT}"),
             (pattern(r"\b(process|pid|kill) \d+"), "$1 {PID}"),
             (pattern(r"\bon host [^ ,;]+"), "on host {HOST}"),
+            (pattern(r" in (\d+\w+ )*\d+(\.\d+)?(ms|s|us), [\d.]+ pages/s"), " in {TIME}, {RATE} pages/s"),
+            (pattern(r"(?s)\nslowest hosts .*?\n\n"), "\n{SLOWEST HOSTS}\n\n"),
+            // Which of several is the first depends on the answers.
+            (pattern(r"(?m)^(  [a-z_]+ (\d{2,}|[2-9]))  .*$"), "$1  {EXAMPLE}"),
+            (pattern(r"trawl explain '[^']+'"), "trawl explain '{URL}'"),
             (pattern(r"(?m) in (\d+\w+ )*\d+(\.\d+)? ?(ms|s|us)$"), " in {TIME}"),
             (pattern(r"\b[0-9a-f]{32,}\b"), "{HASH}"),
             (pattern(r"resumed=true queued=\d+"), "resumed=true queued={COUNT}"),
