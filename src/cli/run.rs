@@ -25,7 +25,7 @@ pub struct Args {
     /// Use only the source with this id
     #[arg(long, value_name = "ID")]
     only_source: Option<String>,
-    /// Print the records of the finished run instead of its summary, which goes to standard error
+    /// Print the records of the finished run on standard output; its summary goes to standard error either way
     #[arg(long)]
     stdout: bool,
 }
