@@ -99,7 +99,9 @@ fn what_is_no_file_is_refused_wherever_it_is_named() {
     symlink("itself.html", tree.join("itself.html")).unwrap();
     symlink("pong.html", tree.join("ping.html")).unwrap();
     symlink("ping.html", tree.join("pong.html")).unwrap();
-    symlink("..", tree.join("up")).unwrap();
+    // A circle within the tree: further up are the run's own files.
+    fs::create_dir(tree.join("below")).unwrap();
+    symlink("..", tree.join("below/up")).unwrap();
     symlink("/proc/self/mem", tree.join("memory.html")).unwrap();
     let _socket = UnixListener::bind(tree.join("socket.html")).expect("a socket");
     let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
