@@ -87,7 +87,7 @@ impl Table {
 
     /// Bars of pages per CPU-second, a group for each of these cases, each group against its own longest.
     pub fn svg(&self, cases: &[(&str, &str)]) -> String {
-        const WIDTH: f64 = 760.0;
+        const WIDTH: f64 = 820.0;
         const LEFT: f64 = 190.0;
         const LONGEST: f64 = 440.0;
         let (mut bars, mut y) = (String::new(), 14.0);
