@@ -157,12 +157,15 @@ fn for_people(loaded: &Loaded, survey: &Survey, most: usize) -> String {
     let disallowed = sum(survey, |host| host.disallowed);
     let _ = writeln!(
         text,
-        "{} hosts, {} URLs: {} to fetch, {} forbidden by robots.txt; {} entries refused",
+        "{} {}, {} {}: {} to fetch, {} forbidden by robots.txt; {} {} refused",
         count(hosts.len() as u64),
+        if hosts.len() == 1 { "host" } else { "hosts" },
         count(urls),
+        if urls == 1 { "URL" } else { "URLs" },
         count(to_fetch),
         count(disallowed),
-        count(survey.refused)
+        count(survey.refused),
+        if survey.refused == 1 { "entry" } else { "entries" },
     );
     if let Some((host, time)) = longest(survey) {
         let _ = writeln!(text, "at least {}: so long takes {}", span(millis(time)), shown(host));
