@@ -21,9 +21,7 @@ pub enum Verdict {
 /// Judges an answer by its status, its target and the way that led to it.
 pub fn judge(request: &Request, fetched: &Fetched, max_redirects: usize, normalize: &Normalize) -> Verdict {
     let end = |outcome, reason: String| Verdict::End(Ending::because(outcome, reason));
-    let url = (300..400).contains(&fetched.status).then(|| Url::parse(&request.url).ok()).flatten();
-    let target = url.and_then(|url| fetch::redirect_target(fetched, &url, normalize));
-    if let Some(target) = target {
+    if let Some(target) = fetch::redirect_target(fetched, &request.url, normalize) {
         let seen = |target: &Url| {
             *target.as_str() == request.url || request.trail.iter().any(|url| url == target.as_str())
         };

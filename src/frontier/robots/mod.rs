@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_itself_is_always_allowed() {
+    fn the_file_itself_is_allowed_to_all_that_it_does_not_shut_out_by_name() {
         let all = ["/robots.txt", "/robots.txt.old", "/x/robots.txt", "/"];
         assert_eq!(allowed("user-agent: *\ndisallow: /", AGENT, &all), ["/robots.txt"]);
         let named = format!("user-agent: {}\ndisallow: /", product_token(AGENT));
