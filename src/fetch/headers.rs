@@ -77,7 +77,9 @@ impl Headers {
         if request.depth == 0 && same_origin {
             replace(&mut headers, &self.credentials);
         }
-        if let Some(own) = self.hosts.get(&host_key(url)) {
+        if !self.hosts.is_empty()
+            && let Some(own) = self.hosts.get(&host_key(url))
+        {
             replace(&mut headers, &own.open);
             // The host key does not name the scheme: a redirect must not pull a secret out of TLS.
             let downgraded = url.scheme() == "http" && first.is_some_and(|first| first.scheme() == "https");

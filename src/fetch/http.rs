@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{HeaderMap, Version};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Version};
 use hyper::ext::ReasonPhrase;
 use jiff::Timestamp;
 use reqwest::Response;
@@ -115,7 +115,7 @@ impl Http {
         Ok(Fetched {
             status: response.status().as_u16(),
             protocol: if response.version() == Version::HTTP_2 { Protocol::Http2 } else { Protocol::Http1 },
-            headers: std::mem::take(response.headers_mut()),
+            headers: detached(std::mem::take(response.headers_mut())),
             body,
             spool,
             started,
@@ -180,6 +180,20 @@ impl Clock {
             Failure::new(Stage::Transfer, Outcome::Timeout, words)
         })
     }
+}
+
+/// Headers with values of their own. As they come they are views of the connection's read buffer, which could then not
+/// be used again for as long as the answer lives.
+fn detached(mut headers: HeaderMap) -> HeaderMap {
+    let mut text = BytesMut::with_capacity(headers.values().map(HeaderValue::len).sum());
+    for value in headers.values_mut() {
+        text.extend_from_slice(value.as_bytes());
+        // Only what is no value could fail, and this was one.
+        if let Ok(own) = HeaderValue::from_maybe_shared(text.split().freeze()) {
+            *value = own;
+        }
+    }
+    headers
 }
 
 /// What an archive wants to know beside the answer.

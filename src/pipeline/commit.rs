@@ -56,7 +56,7 @@ pub enum CommitError {
 /// A visit that is to be committed.
 pub struct Done {
     /// What it came to.
-    pub visit: Visit,
+    pub visit: Box<Visit>,
     /// Whether it was leased, and not refused without a lease.
     pub leased: bool,
     /// What it holds until it is written, and its place on the board until it is committed.
@@ -239,30 +239,27 @@ impl Work {
         self.journal.sync()
     }
 
-    fn try_commit(&mut self, dones: Vec<Done>) -> Result<Committed, CommitError> {
+    fn try_commit(&mut self, mut dones: Vec<Done>) -> Result<Committed, CommitError> {
         let mut committed = Committed::default();
-        let (mut visits, mut leased) = (Vec::with_capacity(dones.len()), Vec::with_capacity(dones.len()));
-        let (mut admits, mut refuses, mut held, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for mut done in dones {
-            if done.leased {
-                committed.leases.push(lease(&done.visit));
+        let (mut admits, mut refuses) = (Vec::new(), Vec::new());
+        for Done { visit, leased, escort } in &mut dones {
+            if *leased {
+                committed.leases.push(lease(visit));
             }
-            admits.append(&mut done.visit.admits);
-            refuses.append(&mut done.visit.refuses);
-            visits.push(done.visit);
-            leased.push(done.leased);
-            if let Some(escort) = done.escort {
+            admits.append(&mut visit.admits);
+            refuses.append(&mut visit.refuses);
+            if let Some(escort) = escort {
                 escort.task.is(Doing::Writing);
-                held.push(escort.held);
-                tasks.push(escort.task);
             }
         }
         let changes = self.frontier.checkpoint(admits, refuses);
-        let visits = Arc::new(visits);
-        let (positions, spans) = self.write(&visits)?;
-        let settled = visits.iter().zip(leased).zip(spans);
-        let settled = settled.map(|((visit, leased), span)| settle(visit, leased, span)).collect();
-        drop((visits, held));
+        let dones = Arc::new(dones);
+        let (positions, spans) = self.write(&dones)?;
+        let settled = dones.iter().zip(spans).map(|(done, span)| settle(&done.visit, done.leased, span));
+        let settled = settled.collect();
+        // The sinks have let go of them: what they hold is free from here on.
+        let escorts = Arc::into_inner(dones).into_iter().flatten().filter_map(|done| done.escort);
+        let tasks: Vec<Task> = escorts.map(|escort| escort.task).collect();
         tasks.iter().chain([&self.task]).for_each(|task| task.is(Doing::Journal));
         committed.settles = self.frame(changes, settled, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
@@ -271,10 +268,10 @@ impl Work {
     }
 
     /// Step 1: all sinks at once.
-    fn write(&self, visits: &Arc<Vec<Visit>>) -> Result<(Positions, Vec<Option<Span>>), CommitError> {
-        let pending: Vec<_> = self.sinks.iter().map(|sink| (sink, sink.write(Arc::clone(visits)))).collect();
+    fn write(&self, dones: &Arc<Vec<Done>>) -> Result<(Positions, Vec<Option<Span>>), CommitError> {
+        let pending: Vec<_> = self.sinks.iter().map(|sink| (sink, sink.write(Arc::clone(dones)))).collect();
         let mut positions = BTreeMap::new();
-        let mut spans = vec![None; visits.len()];
+        let mut spans = vec![None; dones.len()];
         let mut failed = None;
         // Every sink is heard, also after one has failed, or its thread would still hold the visits.
         for (sink, written) in pending {

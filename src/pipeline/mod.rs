@@ -152,8 +152,8 @@ fn leases(frontier: Arc<Frontier>, stop: Stop, feed: AbortHandle) -> impl Stream
 #[allow(clippy::option_option)] // the outer one is what `filter_map` wants
 fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Done>> {
     match flow {
-        Flow::Settled(visit, escort) => Some(Some(Done { visit: *visit, leased: true, escort })),
-        Flow::Refused(visit) => Some(Some(Done { visit: *visit, leased: false, escort: None })),
+        Flow::Settled(visit, escort) => Some(Some(Done { visit, leased: true, escort })),
+        Flow::Refused(visit) => Some(Some(Done { visit, leased: false, escort: None })),
         Flow::Flush => Some(None),
         Flow::PutBack(request) => {
             frontier.put_back(request);

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use super::commit::CommitError;
-use crate::model::{Position, Span, Visit};
+use super::commit::{CommitError, Done};
+use crate::model::{Position, Span};
 use crate::sink::{Artifact, Sink, SinkError, Writer};
 
 type Lines = (Position, Vec<Option<Span>>);
 
 struct Job {
-    visits: Arc<Vec<Visit>>,
+    dones: Arc<Vec<Done>>,
     reply: mpsc::Sender<Result<Lines, SinkError>>,
 }
 
@@ -34,9 +34,9 @@ impl SinkThread {
         let mut writer = sink.open(run_dir, at)?;
         let (jobs, incoming) = mpsc::sync_channel::<Job>(1);
         let work = move || {
-            for Job { visits, reply } in incoming {
-                let lines = write(&mut *writer, &visits);
-                drop(visits);
+            for Job { dones, reply } in incoming {
+                let lines = write(&mut *writer, &dones);
+                drop(dones);
                 let _ = reply.send(lines);
             }
             writer
@@ -53,10 +53,10 @@ impl SinkThread {
     }
 
     /// Hands a checkpoint over.
-    pub fn write(&self, visits: Arc<Vec<Visit>>) -> Written {
+    pub fn write(&self, dones: Arc<Vec<Done>>) -> Written {
         let (reply, answer) = mpsc::channel();
         // If the thread has died, the reply dies with the job and `wait` says so.
-        let _ = self.jobs.send(Job { visits, reply });
+        let _ = self.jobs.send(Job { dones, reply });
         Written { answer }
     }
 
@@ -79,7 +79,7 @@ impl Written {
     }
 }
 
-fn write(writer: &mut dyn Writer, visits: &[Visit]) -> Result<Lines, SinkError> {
-    let spans = visits.iter().map(|visit| writer.write(visit)).collect::<Result<_, _>>()?;
+fn write(writer: &mut dyn Writer, dones: &[Done]) -> Result<Lines, SinkError> {
+    let spans = dones.iter().map(|done| writer.write(&done.visit)).collect::<Result<_, _>>()?;
     Ok((writer.sync()?, spans))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use url::Url;
 
@@ -173,26 +174,31 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         Hop::Refused(request, ending) if request.role == Role::Robots => {
             let why = ending.reason.unwrap_or_default();
             let failure = Failure::new(crate::model::Stage::Connect, ending.outcome, why);
-            return robots::answered(&tools, request, Err(failure)).await;
+            return Box::pin(robots::answered(&tools, request, Err(failure))).await;
         }
-        Hop::Refused(request, ending) => return vec![settled(Visit::refused(request, ending), None)],
+        Hop::Refused(request, ending) => {
+            return vec![settled(Box::new(Visit::refused(request, ending)), None)];
+        }
         Hop::Done(request, result, escort) => (request, *result, escort),
     };
     if request.role == Role::Robots {
-        return robots::answered(&tools, request, result.map_err(|(failure, _)| failure)).await;
+        // Boxed, as every page's future would be as large as this.
+        return Box::pin(robots::answered(&tools, request, result.map_err(|(failure, _)| failure))).await;
     }
     let fetched = match result {
         Err((failure, began)) => {
             let visit = Visit { began: Some(began), ..Visit::refused(request, failure.into()) };
-            return vec![settled(visit, escort)];
+            return vec![settled(Box::new(visit), escort)];
         }
         Ok(fetched) => fetched,
     };
     match judge(&request, &fetched, tools.max_redirects, &tools.guide.normalize) {
         Verdict::Page => {}
-        Verdict::End(ending) => return vec![weighed(without_page(request, fetched, ending), escort)],
+        Verdict::End(ending) => {
+            return vec![weighed(Box::new(without_page(request, fetched, ending)), escort)];
+        }
         Verdict::Redirect(target) => {
-            return vec![weighed(redirect(&tools, request, fetched, target), escort)];
+            return vec![weighed(Box::new(redirect(&tools, request, fetched, target)), escort)];
         }
     }
     if tools.frontier.is_careful()
@@ -216,11 +222,12 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
         if let Some(mark) = mark {
             mark.is(Doing::Parsing);
         }
-        job.read(request, fetched)
+        Box::new(job.read(request, fetched))
     };
     let read = tools.parsers.run(read).await;
-    let visit =
-        read.unwrap_or_else(|Panicked(why)| Visit { began, ..Visit::refused(again, internal(&why).into()) });
+    let visit = read.unwrap_or_else(|Panicked(why)| {
+        Box::new(Visit { began, ..Visit::refused(again, internal(&why).into()) })
+    });
     vec![weighed(visit, escort)]
 }
 
@@ -326,7 +333,8 @@ impl Reading {
         let Some(parsed) = &visit.parsed else { return visit };
         let Finds { admits, refuses, .. } = self.guide.links(&visit.request, parsed);
         if let Some(body) = visit.body.as_mut().filter(|_| !self.keep_bodies) {
-            body.bytes.clear();
+            // Not cleared: that would hold on to what is shared.
+            body.bytes = Bytes::new();
         }
         page::end(Visit { parse_us: micros(began.elapsed()), admits, refuses, ..visit })
     }
@@ -342,7 +350,7 @@ pub fn without_page(request: Request, mut fetched: Fetched, ending: Ending) -> V
 /// Drops the raw body, unless a sink keeps answers as they came.
 pub fn let_go(fetched: &mut Fetched) {
     if fetched.wire.is_none() {
-        fetched.body.clear();
+        fetched.body = Bytes::new();
         fetched.spool = None;
     }
 }
@@ -359,18 +367,18 @@ fn why(result: &Result<Fetched, Failure>) -> String {
     }
 }
 
-fn weighed(visit: Visit, mut escort: Option<Escort>) -> Flow {
+fn weighed(visit: Box<Visit>, mut escort: Option<Escort>) -> Flow {
     if let Some(escort) = &mut escort {
         escort.held.set(visit.weight());
     }
     settled(visit, escort)
 }
 
-fn settled(visit: Visit, escort: Option<Escort>) -> Flow {
+fn settled(visit: Box<Visit>, escort: Option<Escort>) -> Flow {
     if let Some(escort) = &escort {
         escort.task.is(Doing::Checkpoint);
     }
-    Flow::Settled(Box::new(visit), escort)
+    Flow::Settled(visit, escort)
 }
 
 fn internal(why: &str) -> Failure {

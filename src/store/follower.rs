@@ -15,8 +15,8 @@ use super::layout::Layout;
 use super::snapshot::Reader;
 use crate::model::UrlKey;
 
-/// Entries of a batch. Large sorted batches are what sled writes fastest.
-const BATCH: usize = 2_000;
+/// Entries of a batch. Large sorted batches are what sled writes fastest, and nobody reads it while a run lives.
+const BATCH: usize = 16_000;
 /// How long `trawl get` may hold sled before the follower gives up for this run.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -44,6 +44,17 @@ pub struct Follower {
     pub committed: u64,
 }
 
+/// An index that is behind the journal by what was read and not put into it.
+struct Following {
+    index: Index,
+    /// How far the index is.
+    mark: Mark,
+    frames: Frames,
+    /// How far the journal was read.
+    reached: u64,
+    entries: Vec<(UrlKey, History)>,
+}
+
 impl Follower {
     /// Follows until the sender is dropped, then closes sled. Only a full disk is an error of the run; any other
     /// trouble costs the index, which the next run rebuilds.
@@ -59,58 +70,59 @@ impl Follower {
     }
 
     fn follow(&self, progress: &Receiver<Progress>) -> Result<(), StoreError> {
-        let journal = self.layout.journal(&self.run_id);
-        let (mut index, mut mark) = self.bring_up()?;
-        let mut frames = Frames::open(&journal)?;
-        self.catch_up(&mut index, &mut mark, &mut frames, self.committed)?;
+        let mut following = self.begin(self.bring_up()?)?;
+        self.catch_up(&mut following, self.committed)?;
         while let Ok(word) = progress.recv() {
             match word {
                 Progress::Committed(committed) => {
-                    let caught_up = self.catch_up(&mut index, &mut mark, &mut frames, committed);
+                    let caught_up = self.catch_up(&mut following, committed);
                     if let Err(StoreError::Index { what, full: false, .. }) = caught_up {
-                        drop(index);
-                        (index, mark) = self.rebuild(&what)?;
-                        frames = Frames::open(&journal)?;
-                        self.catch_up(&mut index, &mut mark, &mut frames, committed)?;
+                        drop(following);
+                        following = self.begin(self.rebuild(&what)?)?;
+                        self.catch_up(&mut following, committed)?;
                     } else {
                         caught_up?;
                     }
                 }
                 Progress::Published(snapshot) => {
-                    index.apply(Vec::new(), &Mark { snapshot, ..Mark::default() })?;
+                    self.apply(&mut following)?;
+                    following.index.apply(Vec::new(), &Mark { snapshot, ..Mark::default() })?;
                 }
             }
         }
-        index.close()
+        self.apply(&mut following)?;
+        following.index.close()
     }
 
-    /// Applies the frames from the mark up to the committed one.
-    fn catch_up(
-        &self,
-        index: &mut Index,
-        mark: &mut Mark,
-        frames: &mut Frames,
-        committed: u64,
-    ) -> Result<(), StoreError> {
-        let mut entries: Vec<(UrlKey, History)> = Vec::new();
-        let mut reached = mark.frames;
-        while reached < committed {
-            let Some((number, frame)) = frames.next()? else { break };
-            if number < reached {
+    fn begin(&self, (index, mark): (Index, Mark)) -> Result<Following, StoreError> {
+        let frames = Frames::open(&self.layout.journal(&self.run_id))?;
+        Ok(Following { index, frames, reached: mark.frames, mark, entries: Vec::new() })
+    }
+
+    /// Reads frames up to the committed one, and applies them as batches fill up.
+    fn catch_up(&self, following: &mut Following, committed: u64) -> Result<(), StoreError> {
+        while following.reached < committed {
+            let Some((number, frame)) = following.frames.next()? else { break };
+            if number < following.reached {
                 continue;
             }
-            reached = number + 1;
+            following.reached = number + 1;
             if let Frame::Commit(commit) = frame {
-                entries.extend(commit.into_history(&self.run_id));
+                following.entries.extend(commit.into_history(&self.run_id));
             }
-            if entries.len() >= BATCH {
-                *mark = self.at(reached);
-                index.apply(std::mem::take(&mut entries), mark)?;
+            if following.entries.len() >= BATCH {
+                self.apply(following)?;
             }
         }
-        if reached > mark.frames {
-            *mark = self.at(reached);
-            index.apply(entries, mark)?;
+        Ok(())
+    }
+
+    /// Puts what was read into the index.
+    fn apply(&self, following: &mut Following) -> Result<(), StoreError> {
+        let Following { index, mark, reached, entries, .. } = following;
+        if *reached > mark.frames {
+            *mark = self.at(*reached);
+            index.apply(std::mem::take(entries), mark)?;
         }
         Ok(())
     }
