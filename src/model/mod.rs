@@ -8,6 +8,7 @@ mod parsed;
 mod position;
 mod record;
 mod request;
+mod resolve;
 mod scope;
 mod structured;
 mod url;
@@ -21,13 +22,14 @@ pub use parsed::{Charset, CharsetSource, Extracted, Link, Parsed};
 pub use position::{Position, Span};
 pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION, TryLine};
 pub use request::{Hint, Lease, Request, Role, Try};
+pub use resolve::Resolver;
 pub use scope::{
     Nofollow, NormalizeSettings, Override as ScopeOverride, ScopeType, Settings as ScopeSettings,
     check as check_scope, check_override as check_scope_override, check_patterns as check_scope_patterns,
 };
 pub use structured::{Heading, Image, Structured};
 pub use url::{
-    FILE_HOST, MAX_URL_BYTES, UrlError, UrlKey, canonical, canonical_file, host_key, literal_address,
-    registered_domain,
+    FILE_HOST, MAX_URL_BYTES, UrlError, UrlKey, address, canonical, canonical_file, host_key,
+    literal_address, registered_domain,
 };
 pub use visit::{Body, Ending, Seed, Visit};

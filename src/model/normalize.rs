@@ -49,6 +49,11 @@ impl Normalize {
         Self { sort_query, strip: strip_params.iter().map(pattern).collect() }
     }
 
+    /// Whether it adds nothing.
+    pub fn is_default(&self) -> bool {
+        !self.sort_query && self.strip.is_empty()
+    }
+
     /// Whether a text can be an entry of `strip_params`; the error follows the text.
     pub fn check(pattern: &str) -> Result<(), &'static str> {
         let name = pattern.strip_suffix('*').unwrap_or(pattern);

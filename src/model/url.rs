@@ -128,6 +128,14 @@ pub fn canonical(raw: &str, base: Option<&Url>) -> Result<Url, UrlError> {
     Ok(url)
 }
 
+/// The text of a URL. One that was resolved has room for all of its base, which a page of many links and a long base
+/// would hold many times.
+pub fn address(url: Url) -> String {
+    let mut text = String::from(url);
+    text.shrink_to_fit();
+    text
+}
+
 /// The `file://` URL of an absolute path. `None` for a relative one.
 pub fn canonical_file(path: &Path) -> Option<Url> {
     Url::from_file_path(path).ok()
@@ -168,7 +176,7 @@ pub fn literal_address(url: &Url) -> Option<std::net::IpAddr> {
 ///
 /// What an escape stands for may end another one that stands before it (`%%36%31`, `%3%3%36`). So each character looks
 /// back at what is there: one pass, however deep they are nested.
-fn normal_escapes(text: &str) -> Cow<'_, str> {
+pub(super) fn normal_escapes(text: &str) -> Cow<'_, str> {
     let changes = |at: &usize| {
         text.as_bytes().get(*at..at + 3).is_some_and(|w| escape(w).is_some_and(|byte| changes(w, byte)))
     };

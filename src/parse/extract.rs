@@ -15,8 +15,7 @@ use super::json;
 use super::material::{Body, Sources};
 use super::rules::{By, Field, Find, Rule, Stands, Take, What};
 use super::value::{Meaning, Raw, shown_text};
-use super::words;
-use crate::model::{Ending, Extracted, Link, Outcome, Parsed};
+use crate::model::{Ending, Extracted, Link, Outcome, Parsed, address};
 
 /// Why a field was given up.
 const TOO_MUCH: &str = "given up, because the page is too large or too deep for it";
@@ -336,7 +335,7 @@ impl<'a> Reading<'a> {
                 None => Err("a list or an object is no address".to_owned()),
             });
             match url {
-                Ok(url) => links.extend(url.map(|url| Link { url: words::address(url), rel: None })),
+                Ok(url) => links.extend(url.map(|url| Link { url: address(url), rel: None })),
                 Err(wrong) => wrongs.push(wrong),
             }
             ControlFlow::Continue(())

@@ -11,7 +11,7 @@ use url::Url;
 use super::Page;
 use super::tags::{Name, Tag, Tags};
 use super::words;
-use crate::model::{Link, MAX_URL_BYTES, Normalize, Parsed, UrlError};
+use crate::model::{Link, MAX_URL_BYTES, Parsed, Resolver, UrlError};
 use crate::units::Size;
 
 /// Bytes of addresses that are read in one page. A link of three bytes may have an address of thousands, if that of
@@ -38,18 +38,15 @@ struct Found<'a> {
 pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) -> Url {
     let found = find(text);
     let base = base(page.url, found.base, parsed);
-    let normalize = page.normalize;
+    let resolver = Resolver::new(page.normalize, &base);
     parsed.description =
         found.description.and_then(|raw| words::tidy(&attribute(raw), parsed, "description"));
-    parsed.canonical = found
-        .canonical
-        .and_then(|raw| normalize.canonical(&attribute(raw), Some(&base)).ok())
-        .map(words::address);
+    parsed.canonical = found.canonical.and_then(|raw| resolver.resolve(&attribute(raw)).ok());
     parsed.nofollow |= found.nofollow;
     if let Some(language) = found.language.map(attribute).filter(|raw| !raw.trim_ascii().is_empty()) {
         parsed.languages = vec![language.trim_ascii().to_owned()];
     }
-    join(normalize, &base, &found.links, parsed);
+    join(&resolver, base.as_str().len(), &found.links, parsed);
     if found.too_many > 0 {
         parsed
             .warnings
@@ -130,9 +127,7 @@ fn base(page: &Url, href: Option<&str>, parsed: &mut Parsed) -> Url {
     }
 }
 
-fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed) {
-    // Most links of long pages lead into the page itself; they all have the address of the base.
-    let itself = normalize.canonical(base.as_str(), None).ok().map(String::from);
+fn join(resolver: &Resolver<'_>, base_bytes: usize, tags: &[Tag<'_>], parsed: &mut Parsed) {
     let (mut invalid, mut bytes, mut left_out) = (0usize, 0usize, 0usize);
     parsed.links.reserve(tags.len());
     for tag in tags {
@@ -141,20 +136,17 @@ fn join(normalize: &Normalize, base: &Url, tags: &[Tag<'_>], parsed: &mut Parsed
             left_out += 1;
             continue;
         }
-        let url = match &itself {
-            Some(itself) if raw.starts_with('#') => itself.clone(),
-            _ => match normalize.canonical(&attribute(raw), Some(base)) {
-                Ok(url) => words::address(url),
-                Err(error) => {
-                    // It was as much work as an address.
-                    bytes += base.as_str().len();
-                    invalid += usize::from(!matches!(error, UrlError::Scheme(_)));
-                    continue;
-                }
-            },
-        };
-        bytes += url.len();
-        parsed.links.push(Link { url, rel: tag.raw("rel").map(rel) });
+        match resolver.resolve(&attribute(raw)) {
+            Ok(url) => {
+                bytes += url.len();
+                parsed.links.push(Link { url, rel: tag.raw("rel").map(rel) });
+            }
+            Err(error) => {
+                // It was as much work as an address.
+                bytes += base_bytes;
+                invalid += usize::from(!matches!(error, UrlError::Scheme(_)));
+            }
+        }
     }
     if left_out > 0 {
         let most = Size(MAX_LINK_BYTES as u64);
@@ -188,6 +180,7 @@ mod tests {
     use scraper::{Html, HtmlTreeSink, Selector};
 
     use super::*;
+    use crate::model::Normalize;
 
     fn parsed(text: &str) -> Parsed {
         let url = Url::parse("http://h/d/p?q#f").expect("url");

@@ -10,7 +10,7 @@ use super::css::{self, Empty, Purse};
 use super::flat::Flat;
 use super::json;
 use super::material::Body;
-use super::words;
+use crate::model::address;
 
 /// Items within each other; one that is deeper is an `"ERROR"`, like one within itself.
 const MAX_DEPTH: usize = 32;
@@ -142,7 +142,7 @@ impl<'a> Reading<'_, 'a> {
 
     /// An address as an absolute one; empty if it is none.
     fn address(&mut self, raw: &str) -> Result<Value, Empty> {
-        let url = self.body.base.join(raw).map(words::address).unwrap_or_default();
+        let url = self.body.base.join(raw).map(address).unwrap_or_default();
         self.purse.hold(url.len())?;
         Ok(Value::String(url))
     }

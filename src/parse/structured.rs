@@ -12,7 +12,7 @@ use super::material::Body;
 use super::metadata::{self, Said};
 use super::microdata;
 use super::words;
-use crate::model::{Heading, Image, Structured};
+use crate::model::{Heading, Image, Structured, address};
 
 /// Entries of one kind: headings, images, properties.
 const MAX_ENTRIES: usize = 1000;
@@ -148,7 +148,7 @@ impl Reading<'_, '_> {
                 continue;
             };
             let [width, height] = ["width", "height"].map(|name| element.attr(name).and_then(pixels));
-            images.push(Image { url: words::address(url), alt, width, height });
+            images.push(Image { url: address(url), alt, width, height });
         }
         self.left_out(left_out, "images");
         images

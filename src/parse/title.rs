@@ -3,12 +3,13 @@
 //! A parse is causal: what stands in the tree when a `</title>` was read stands there whatever follows,
 //! but for two cases. A title outside `<head>` can lose its place to a later one, and a `<frameset>` can
 //! throw the body away. So the tree is fed up to each `</title>` and asked; a title in the head is final,
-//! any other only if neither `<title` nor `<frameset` follows. What a hostile page may cost is bounded.
+//! any other only if neither `<title` nor `<frameset` follows. What can stand in front of a title without a say
+//! in what it is, as it does in most pages, is not fed at all. What a hostile page may cost is bounded.
 
 use memchr::memchr_iter;
 use scraper::{Html, Node};
 
-use super::markup::is_tag;
+use super::markup::{Attributes, comment_end, is_space, is_tag, past};
 use super::tree::{Bounds, Exhausted, Feed, Scripting};
 use super::words;
 use crate::model::Parsed;
@@ -18,12 +19,14 @@ const BOUNDS: Bounds = Bounds { steps: 20_000_000, nodes: 200_000 };
 
 /// Puts the title of `text` into `parsed`.
 pub fn read(text: &str, parsed: &mut Parsed) {
-    if !opens(text, 0, b"title") {
+    let skipped = head_before_title(text);
+    if skipped == 0 && !opens(text, 0, b"title") {
         return;
     }
-    let title = search(text).unwrap_or_else(|Stopped { title, read }| {
+    let title = search(&text[skipped..]).unwrap_or_else(|Stopped { title, read }| {
         parsed.warnings.push(format!(
-            "the search for the title ended after {read} of {} bytes: the page nests or repeats too much",
+            "the search for the title ended after {} of {} bytes: the page nests or repeats too much",
+            skipped + read,
             text.len()
         ));
         title
@@ -40,6 +43,30 @@ struct Stopped {
 impl Stopped {
     fn at(feed: &Feed<'_>) -> Self {
         Self { title: feed.html(first_title), read: feed.read() }
+    }
+}
+
+/// Where the first title begins, if nothing stands before it but what leaves a tree in its head and cannot end in
+/// the midst of it; else 0.
+fn head_before_title(text: &str) -> usize {
+    const EMPTY: [&[u8]; 5] = [b"html", b"head", b"meta", b"link", b"base"];
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        at += bytes[at..].iter().take_while(|byte| is_space(**byte)).count();
+        let Some([b'<', next, ..]) = bytes.get(at..) else { return 0 };
+        at = match next {
+            b'!' if bytes[at..].starts_with(b"<!--") => comment_end(bytes, at + 4),
+            // A doctype, wherever it stands, or what is taken for a comment.
+            b'!' | b'?' => past(bytes, at, b'>'),
+            _ if is_tag(bytes, at + 1, b"title") => return at,
+            _ => {
+                let Some(name) = EMPTY.iter().find(|name| is_tag(bytes, at + 1, name)) else { return 0 };
+                let mut attributes = Attributes::new(bytes, at + 1 + name.len());
+                while attributes.next().is_some() {}
+                attributes.at
+            }
+        };
     }
 }
 
@@ -173,6 +200,25 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_before_a_title_in_the_head() {
+        let passed = |text: &str| head_before_title(&format!("{text}<title>A</title>"));
+        for head in [
+            "",
+            " <!DOCTYPE html PUBLIC \"a>\n<html lang=en>\n<head>\n<meta name='a' content=\"<title>no</title>\">",
+            "<?xml version='1.0'?><!-- <title>no</title> --><HEAD><link rel=x /><head><html a=b><base href=//x>",
+            "<!-->\r\n<!doctype><!><meta\tx='\0'>",
+        ] {
+            check(&format!("{head}<title>A</title>"), Some("A"));
+            assert_eq!(passed(head), head.len(), "{head}");
+        }
+        for head in
+            ["x", "<body>", "</head>", "<script></script>", "<metas>", "\u{FEFF}", "<", "<!--", "<meta a='>"]
+        {
+            assert_eq!(passed(head), 0, "{head}");
+        }
+    }
+
+    #[test]
     fn a_title_outside_the_head() {
         check("<body><p>x<title>A</title><title>B</title>", Some("A"));
         check("</head><p></p></body></html><title>A</title>", Some("A"));
@@ -231,14 +277,26 @@ mod tests {
 
     const SOUP: &str = "<title>|</title>|</TITLE x>|<title|<!--|-->|<svg>|</svg>|<script>|</script>|<style>|\
         </style>|<template>|</template>|<table>|<tr><td>|</table>|<head>|</head>|<body>|<frameset>|<noscript>|\
-        </noscript>|<textarea>|</textarea>|<select>|<desc>|<b>|<p>|</p>|<math>|<mi>|&amp|\r|\0|\"|'|>|=|x| |é";
+        </noscript>|<textarea>|</textarea>|<select>|<desc>|<b>|<p>|</p>|<math>|<mi>|&amp|\r|\0|\"|'|>|=|x| |é|<html>|\
+        <meta a='|<link>|<!doctype|<?|<!-->|<base a=";
+
+    const HEAD: &str = "<html>|<head>|</head>|<meta a='b>'>|<meta b=c/>|<link x|<base>|<!doctype html>|<!DOCTYPE a \"b>|<!-- >-->|\
+        <!--|-->|<!>|<?x?>|\n|\r\n\t|\0|>|'|<title>|</title>|<title a=|<template>|<body>";
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
-        fn tag_soup_has_the_title_of_a_full_parse(parts in prop::collection::vec(0..39usize, 0..24)) {
+        fn tag_soup_has_the_title_of_a_full_parse(parts in prop::collection::vec(0..46usize, 0..24)) {
             let pieces: Vec<&str> = SOUP.split('|').collect();
             let text: String = parts.iter().filter_map(|part| pieces.get(*part).copied()).collect();
+            prop_assert_eq!(title(&text).title, full(&text));
+        }
+
+        #[test]
+        fn heads_of_all_kinds_have_the_title_of_a_full_parse(parts in prop::collection::vec(0..24usize, 0..12)) {
+            let pieces: Vec<&str> = HEAD.split('|').collect();
+            let text: String = parts.iter().filter_map(|part| pieces.get(*part).copied()).collect();
+            let text = format!("{text}<title>A&amp;</title>");
             prop_assert_eq!(title(&text).title, full(&text));
         }
     }

@@ -10,8 +10,7 @@ use url::Url;
 
 use super::moment::lastmod_moment;
 use super::rules_settings::{Decimal, Type};
-use super::words;
-use crate::model::Normalize;
+use crate::model::{Normalize, address};
 
 /// So much of a text that is no value is shown, in bytes.
 const MAX_SHOWN_BYTES: usize = 60;
@@ -96,7 +95,7 @@ impl Meaning<'_> {
 
     fn address(&self, text: &str) -> Result<Value, String> {
         match self.normalize.canonical(text, Some(self.base)) {
-            Ok(url) => Ok(Value::String(words::address(url))),
+            Ok(url) => Ok(Value::String(address(url))),
             Err(error) => Err(format!("{} is no `url`: {error}", shown_text(text))),
         }
     }

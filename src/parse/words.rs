@@ -1,19 +1,9 @@
 //! Text as records carry it: white space collapsed, no NUL, of bounded length.
 
-use url::Url;
-
 use crate::model::Parsed;
 
 /// The longest title or description, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
-
-/// The text of an address. One that was resolved has room for all of its base, which a page of many links and a long
-/// base would hold many times.
-pub fn address(url: Url) -> String {
-    let mut text = String::from(url);
-    text.shrink_to_fit();
-    text
-}
 
 /// ASCII white space collapsed to single spaces and trimmed.
 pub fn collapsed(text: &str) -> String {
@@ -44,13 +34,6 @@ pub fn tidy(text: &str, parsed: &mut Parsed, what: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_holds_no_room_for_its_base() {
-        let base = Url::parse(&format!("http://h/{}", "x".repeat(60_000))).expect("a base");
-        let text = address(base.join("b").expect("an address"));
-        assert!(text == "http://h/b" && text.capacity() < 100, "{}", text.capacity());
-    }
 
     #[test]
     fn only_ascii_white_space_collapses() {
