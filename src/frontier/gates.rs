@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use url::Url;
-
 use super::backlog::BacklogError;
 use super::robots::{Answer, Ask, Judged, OriginRobots, Policy, Shelf};
 use crate::model::{Ending, FILE_HOST, Outcome, Request, Role};
@@ -155,7 +153,6 @@ impl Gates {
         let Some(manners) = self.manners.as_ref().filter(|_| &**host != FILE_HOST) else {
             return Ok(Gate::Open);
         };
-        let Ok(url) = Url::parse(&request.url) else { return Ok(Gate::Open) };
         if !self.origins.contains_key(host) {
             self.origins.insert(Arc::clone(host), Origins::default());
         }
@@ -169,7 +166,7 @@ impl Gates {
         if origin.take_down(&mut self.shelf)? {
             self.rules += origin.weight();
         }
-        let judged = origin.judge(&url);
+        let judged = origin.judge(&request.url);
         if judged.is_some() {
             origin.used();
         }

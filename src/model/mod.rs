@@ -29,7 +29,7 @@ pub use scope::{
 };
 pub use structured::{Heading, Image, Structured};
 pub use url::{
-    FILE_HOST, MAX_URL_BYTES, UrlError, UrlKey, address, canonical, canonical_file, host_key,
-    literal_address, registered_domain,
+    FILE_HOST, MAX_URL_BYTES, UrlError, UrlKey, address, canonical, canonical_file, cut_before_path,
+    host_key, literal_address, registered_domain,
 };
 pub use visit::{Body, Ending, Seed, Visit};

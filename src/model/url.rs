@@ -128,6 +128,12 @@ pub fn canonical(raw: &str, base: Option<&Url>) -> Result<Url, UrlError> {
     Ok(url)
 }
 
+/// A web address in canonical form, cut before its path: `https://example.org:8080` and `/path?query`.
+pub fn cut_before_path(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url.split_at(url[host..].find('/').map_or(url.len(), |at| host + at))
+}
+
 /// The text of a URL. One that was resolved has room for all of its base, which a page of many links and a long base
 /// would hold many times.
 pub fn address(url: Url) -> String {
@@ -265,6 +271,15 @@ mod tests {
         assert!(why("ftp://x/").starts_with("scheme `ftp` cannot be fetched"));
         assert!(why("http://u:p@x/").starts_with("carries credentials"));
         assert!(why(&format!("http://x/{}", "a".repeat(70_000))).starts_with("is 70009 bytes long"));
+    }
+
+    #[test]
+    fn an_address_is_cut_where_its_path_begins() {
+        for url in ["http://h/", "https://h:81/a/b?c=d://e/f", "http://[::1]/x"] {
+            let parsed = Url::parse(url).expect(url);
+            let (origin, path) = cut_before_path(url);
+            assert_eq!((origin, path), parsed.as_str().split_at(parsed[..url::Position::BeforePath].len()));
+        }
     }
 
     #[test]

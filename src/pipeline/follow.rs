@@ -35,6 +35,9 @@ pub struct Finds {
 impl Guide {
     /// A seed in the canonical form of the job; what lies around it is in scope from now on.
     pub fn seed(&self, request: Request) -> Request {
+        if self.normalize.is_default() && !self.scope.follows(&request.source) {
+            return request;
+        }
         let Ok(url) = Url::parse(&request.url) else { return request };
         let url = self.normalize.apply(url);
         self.anchor(&request, &url);

@@ -131,7 +131,7 @@ impl<'a> Previewer<'a> {
         let manners = &self.config.politeness;
         let delay = origin.crawl_delay().filter(|_| manners.obey_crawl_delay).unwrap_or_default();
         self.crawl_delay = self.crawl_delay.max(delay.min(manners.max_crawl_delay.0));
-        match origin.judge(&url)? {
+        match origin.judge(url.as_str())? {
             RobotsJudged::Allowed => None,
             RobotsJudged::Refused(ending) => Some(ending),
         }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, select_all};
-use url::Url;
 
 use super::commit::lease;
 use super::stop::Stop;
@@ -244,8 +243,8 @@ impl Surveyor {
         for page in self.pages.drain(..).filter(|page| page.host != FILE_HOST) {
             let Some(host) = hosts.get_mut(&page.host).filter(|host| host.lost < host.urls) else { continue };
             let origin = self.frontier.robots_of(page.is_https(), &page.host);
-            let (Some(origin), Ok(url)) = (origin, Url::parse(&page.url)) else { continue };
-            match origin.judge(&url) {
+            let Some(origin) = origin else { continue };
+            match origin.judge(&page.url) {
                 None => host.is_undecided = true,
                 Some(Judged::Allowed) => {}
                 Some(Judged::Refused(ending)) if ending.outcome == Outcome::SkippedRobots => {

@@ -334,7 +334,7 @@ fn tries(request: &Request) -> Vec<FailedTry> {
 }
 
 fn robots_verdict(url: &Url, note: &RobotsNote, agent: &str) -> RobotsVerdict {
-    let decided = match Robots::parse(&note.body, agent).verdict(url) {
+    let decided = match Robots::parse(&note.body, agent).verdict(url.as_str()) {
         Verdict::Allowed => None,
         Verdict::Disallowed { line, rule } => Some((line, rule)),
         Verdict::Undecided { line, rule } => Some((line, format!("too much work to match, at `{rule}`"))),

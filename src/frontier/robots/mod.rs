@@ -12,12 +12,11 @@ mod shelf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::{Position, Url};
-
 pub use origin::{Answer, Ask, Judged, OriginRobots, Policy};
 pub use shelf::{Place, Shelf};
 
 use super::backlog::BacklogError;
+use crate::model::cut_before_path;
 use lines::Field;
 use rules::{Rule, Rules};
 
@@ -82,13 +81,14 @@ impl Robots {
         Self::default()
     }
 
-    /// What it says of a URL: of its path and query, whatever its host. `/robots.txt` itself, as a page, is implicitly
+    /// What it says of a URL in canonical form: of its path and query, whatever its host. `/robots.txt` itself, as a page, is implicitly
     /// allowed (RFC 9309 section 2.2.2) but to a crawler that the file names and shuts out.
-    pub fn verdict(&self, url: &Url) -> Verdict {
-        if url.path() == "/robots.txt" && !self.0.is_named {
+    pub fn verdict(&self, url: &str) -> Verdict {
+        let (_, path) = cut_before_path(url);
+        if path.split('?').next() == Some("/robots.txt") && !self.0.is_named {
             return Verdict::Allowed;
         }
-        let path = rules::normal_path(&url[Position::BeforePath..Position::AfterQuery]);
+        let path = rules::normal_path(path);
         let found = self.0.rules.deciding(&path, &mut 0);
         match found {
             Ok(Some(rule)) if !rule.allow => {
@@ -251,6 +251,8 @@ fn shown(line: &[u8]) -> Box<str> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     const AGENT: &str = "FooBot/2.1 (+https://example.org/bot)";
@@ -262,7 +264,7 @@ mod tests {
     /// Which of the paths are allowed.
     fn allowed<'a>(body: &str, agent: &str, paths: &[&'a str]) -> Vec<&'a str> {
         let robots = Robots::parse(body.as_bytes(), agent);
-        paths.iter().copied().filter(|path| robots.verdict(&url(path)) == Verdict::Allowed).collect()
+        paths.iter().copied().filter(|path| robots.verdict(url(path).as_str()) == Verdict::Allowed).collect()
     }
 
     #[test]
@@ -270,11 +272,11 @@ mod tests {
         let robots =
             Robots::parse(b"# hello\r\nUser-Agent: *\r\n\r\n DISALLOW : /a*b  # no\r\nallow: /", AGENT);
         let rule = "DISALLOW : /a*b".to_owned();
-        assert_eq!(robots.verdict(&url("/axb?c")), Verdict::Disallowed { line: 4, rule });
-        assert_eq!(robots.verdict(&url("/b")), Verdict::Allowed);
+        assert_eq!(robots.verdict(url("/axb?c").as_str()), Verdict::Disallowed { line: 4, rule });
+        assert_eq!(robots.verdict(url("/b").as_str()), Verdict::Allowed);
         let long = format!("user-agent: *\ndisallow: /{}", "ü".repeat(300));
         let Verdict::Disallowed { rule, .. } =
-            Robots::parse(long.as_bytes(), AGENT).verdict(&url(&format!("/{}", "ü".repeat(300))))
+            Robots::parse(long.as_bytes(), AGENT).verdict(url(&format!("/{}", "ü".repeat(300))).as_str())
         else {
             panic!("allowed")
         };
@@ -372,9 +374,9 @@ mod tests {
         let rules: Vec<String> = (0..20_000).map(|n| format!("disallow: *aaab{n}")).collect();
         let body = format!("user-agent: *\n{}", rules.join("\n"));
         let robots = Robots::parse(body.as_bytes(), AGENT);
-        let verdict = robots.verdict(&url(&format!("/{}", "a".repeat(16_000))));
+        let verdict = robots.verdict(url(&format!("/{}", "a".repeat(16_000))).as_str());
         assert!(matches!(verdict, Verdict::Undecided { line: 2.., .. }), "{verdict:?}");
-        assert_eq!(robots.verdict(&url("/short")), Verdict::Allowed);
+        assert_eq!(robots.verdict(url("/short").as_str()), Verdict::Allowed);
     }
 
     #[test]
@@ -401,7 +403,7 @@ mod tests {
         fn any_bytes_are_a_robots_txt(body in proptest::collection::vec(proptest::num::u8::ANY, 0..300), path in "\\PC{0,20}") {
             let body = [b"user-agent: *\ndisallow: ".as_slice(), &body].concat();
             let robots = Robots::parse(&body, AGENT);
-            if let Verdict::Disallowed { line, .. } = robots.verdict(&url(&format!("/{path}"))) {
+            if let Verdict::Disallowed { line, .. } = robots.verdict(url(&format!("/{path}")).as_str()) {
                 proptest::prop_assert!(line >= 2);
             }
         }

@@ -9,12 +9,10 @@
 
 use std::time::{Duration, Instant};
 
-use url::{Position, Url};
-
 use super::super::settings::OnError;
 use super::{Place, Robots, Shelf, Verdict};
 use crate::frontier::backlog::BacklogError;
-use crate::model::{Ending, Outcome, RobotsNote};
+use crate::model::{Ending, Outcome, RobotsNote, cut_before_path};
 
 /// No wait is longer, so that moments can be added to without a check.
 const MAX_WAIT: Duration = Duration::from_hours(10 * 365 * 24);
@@ -189,9 +187,9 @@ impl OriginRobots {
         self.is_unused = false;
     }
 
-    /// What follows for a page of this origin; `None` as long as nothing is known, or its rules are on the shelf: then it
+    /// What follows for a page of this origin, by its URL in canonical form; `None` as long as nothing is known, or its rules are on the shelf: then it
     /// waits.
-    pub fn judge(&self, url: &Url) -> Option<Judged> {
+    pub fn judge(&self, url: &str) -> Option<Judged> {
         let (line, reason) = match self.known.as_ref()? {
             Known::Refused(outcome, reason) => {
                 return Some(Judged::Refused(Ending::because(*outcome, reason.as_str())));
@@ -205,7 +203,7 @@ impl OriginRobots {
                 }
             },
         };
-        let place = format!("{}/robots.txt:{line}", &url[..Position::BeforePath]);
+        let place = format!("{}/robots.txt:{line}", cut_before_path(url).0);
         Some(Judged::Refused(Ending { rule: Some(place), ..Ending::because(Outcome::SkippedRobots, reason) }))
     }
 
@@ -306,6 +304,8 @@ fn later(now: Instant, wait: Duration) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     const AGENT: &str = "foobot/1.0";
@@ -326,7 +326,7 @@ mod tests {
     /// `allowed`, `waits`, or the outcome with reason and place.
     fn judged(origin: &OriginRobots, path: &str) -> String {
         let url = Url::parse(&format!("https://h:8443{path}")).expect("URL");
-        match origin.judge(&url) {
+        match origin.judge(url.as_str()) {
             None => "waits".to_owned(),
             Some(Judged::Allowed) => "allowed".to_owned(),
             Some(Judged::Refused(Ending { outcome, reason, rule, stage: None })) => {

@@ -101,13 +101,13 @@ mod tests {
             assert_eq!(after.crawl_delay(), before.crawl_delay());
             for path in ["/", "/a", "/a/", "/a/c", "/axb", "/~b?c", "/robots.txt"] {
                 let url = Url::parse(&format!("http://h{path}")).expect("URL");
-                assert_eq!(after.verdict(&url), before.verdict(&url), "{path}");
+                assert_eq!(after.verdict(url.as_str()), before.verdict(url.as_str()), "{path}");
             }
         }
         let url = Url::parse("http://h/axb").expect("URL");
         let first = shelf.put(&robots(texts[0])).and_then(|place| shelf.get(place)).expect("a sound disk");
         let refused = Verdict::Disallowed { line: 3, rule: "Disallow: /a*b$".to_owned() };
-        assert_eq!(first.verdict(&url), refused);
+        assert_eq!(first.verdict(url.as_str()), refused);
     }
 
     #[test]
