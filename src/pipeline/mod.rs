@@ -111,11 +111,11 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let refusals = first.chain(ReceiverStream::new(refused));
 
     let visits = leases(Arc::clone(&frontier), stop, feed.abort_handle())
-        .map(|lease| visit::fetch(Arc::clone(&tools), lease))
+        .map(|lease| visit::fetch(&tools, lease))
         .buffer_unordered(max_concurrency)
-        .map(|hop| visit::parse(Arc::clone(&tools), hop))
+        .map(|hop| visit::parse(&tools, hop))
         .buffer_unordered(parse_width)
-        .flat_map(stream::iter);
+        .filter_map(std::future::ready);
 
     let dones = stream::select(refusals, visits).filter_map(|flow| std::future::ready(done(&frontier, flow)));
     checkpoints(Box::pin(dones), bounds, || frontier.is_starved())
@@ -156,11 +156,11 @@ fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Done>> {
         Flow::Refused(visit) => Some(Some(Done { visit, leased: false, escort: None })),
         Flow::Flush => Some(None),
         Flow::PutBack(request) => {
-            frontier.put_back(request);
+            frontier.put_back(*request);
             None
         }
         Flow::PutOff(request, again) => {
-            frontier.put_off(request, again.wait, again.host_wait);
+            frontier.put_off(*request, again.wait, again.host_wait);
             // The try and what the host is owed should survive, even if nothing else is settled for a long time.
             Some(None)
         }

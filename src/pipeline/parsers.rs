@@ -38,9 +38,9 @@ struct State {
 }
 
 /// Wakes as many threads as there is work for when it is let go, also where its owner is given up.
-struct Wake<'a>(&'a Queue);
+struct Wake(Arc<Queue>);
 
-impl Drop for Wake<'_> {
+impl Drop for Wake {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.is_waking = false;
@@ -71,23 +71,30 @@ impl Parsers {
         self.threads
     }
 
-    /// Runs `work` on one of the threads. A panic in it is an answer like any other.
-    pub async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Panicked> {
+    /// Runs `work` on one of the threads: it is given to them at once, and they take it up when the future is polled or
+    /// dropped. A panic in it is an answer like any other.
+    pub fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T, Panicked>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
         let (tell, told) = oneshot::channel();
-        let wake = self.queue.push(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from(&*panic));
-            let _ = tell.send(result);
-        }));
-        if let Some(wake) = wake {
-            // The pages that came in with the same turn of the runtime go along, so that threads are woken once for all
-            // of them.
-            tokio::task::yield_now().await;
-            drop(wake);
+        let wake = Queue::push(
+            &self.queue,
+            Box::new(move || {
+                let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from(&*panic));
+                let _ = tell.send(result);
+            }),
+        );
+        async move {
+            if let Some(wake) = wake {
+                // The pages that came in with the same turn of the runtime go along, so that threads are woken once for
+                // all of them.
+                tokio::task::yield_now().await;
+                drop(wake);
+            }
+            told.await.unwrap_or_else(|_| Err(Panicked("the parse thread is gone".to_owned())))
         }
-        told.await.unwrap_or_else(|_| Err(Panicked("the parse thread is gone".to_owned())))
     }
 }
 
@@ -112,15 +119,15 @@ impl Queue {
     }
 
     /// Adds a job. Whoever is given the [`Wake`] lets it go soon: threads wait.
-    fn push(&self, job: Job) -> Option<Wake<'_>> {
-        let mut state = self.state();
+    fn push(queue: &Arc<Self>, job: Job) -> Option<Wake> {
+        let mut state = queue.state();
         state.jobs.push_back(job);
         if state.idle == 0 || state.is_waking {
             return None;
         }
         state.is_waking = true;
         drop(state);
-        Some(Wake(self))
+        Some(Wake(Arc::clone(queue)))
     }
 
     fn work(&self, threads: usize) {

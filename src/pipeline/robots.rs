@@ -18,9 +18,9 @@ pub const KEPT: usize = 500 << 10;
 
 /// Tells the frontier what a request for robots.txt came to. It is settled by no frame, so one is asked for if its
 /// host wants to be left alone.
-pub async fn answered(tools: &Tools, request: Request, result: Result<Fetched, Failure>) -> Vec<Flow> {
+pub async fn answered(tools: &Tools, request: Request, result: Result<Fetched, Failure>) -> Option<Flow> {
     heard(tools, request, result).await;
-    if tools.frontier.owes() { vec![Flow::Flush] } else { Vec::new() }
+    tools.frontier.owes().then_some(Flow::Flush)
 }
 
 async fn heard(tools: &Tools, request: Request, result: Result<Fetched, Failure>) {

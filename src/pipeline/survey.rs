@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::stream::{self, StreamExt, select_all};
 
 use super::commit::lease;
@@ -143,19 +144,19 @@ impl Surveyor {
     async fn listen(&mut self, tools: &Arc<Tools>, max_concurrency: usize) {
         let leases = stream::unfold((Arc::clone(&self.frontier), tools.stop.clone()), next);
         let flows = leases
-            .map(|lease| visit::fetch(Arc::clone(tools), lease))
+            .map(|lease| visit::fetch(tools, lease))
             .buffer_unordered(max_concurrency)
-            .map(|hop| async {
+            .map(|hop| {
                 let heard = heard(&hop);
-                (heard, visit::parse(Arc::clone(tools), hop).await)
+                visit::parse(tools, hop).map(move |flow| (heard, flow))
             })
             .buffer_unordered(tools.parsers.threads().max(1));
         let mut flows = pin!(flows);
-        while let Some((heard, flows)) = flows.next().await {
+        while let Some((heard, flow)) = flows.next().await {
             if let Some((host, origin, words)) = heard {
                 self.host(&host).robots.insert(origin, words);
             }
-            for flow in flows {
+            if let Some(flow) = flow {
                 self.take(flow);
             }
             // What stands in no frame is of no use here, and must not pile up.
@@ -166,8 +167,8 @@ impl Surveyor {
     fn take(&mut self, flow: Flow) {
         match flow {
             Flow::Settled(visit, _) => self.listed(*visit),
-            Flow::PutBack(request) => self.frontier.put_back(request),
-            Flow::PutOff(request, again) => self.frontier.put_off(request, again.wait, again.host_wait),
+            Flow::PutBack(request) => self.frontier.put_back(*request),
+            Flow::PutOff(request, again) => self.frontier.put_off(*request, again.wait, again.host_wait),
             Flow::Refused(_) | Flow::Flush => {}
         }
     }

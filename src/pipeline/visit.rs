@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::{self, BoxFuture, Either, FutureExt};
 use jiff::Timestamp;
 use url::Url;
 
@@ -23,7 +24,7 @@ use super::tasks::{Board, Doing, Escort};
 use crate::crash;
 use crate::fetch::{self, Again, Fetcher, Watch, What};
 use crate::frontier::{Frontier, Slot};
-use crate::model::{Ending, Failure, Fetched, Lease, Outcome, Request, Role, Try, UrlError, Visit};
+use crate::model::{Ending, Failure, Fetched, Lease, Outcome, Request, Role, Stage, Try, UrlError, Visit};
 use crate::parse::Rules;
 
 /// What a page needs on its way.
@@ -102,9 +103,9 @@ pub enum Flow {
     /// Nothing is settled, but a frame should be written.
     Flush,
     /// It goes back to the frontier.
-    PutBack(Request),
+    PutBack(Box<Request>),
     /// It goes back to the frontier, to be made again after a wait.
-    PutOff(Request, Again),
+    PutOff(Box<Request>, Again),
 }
 
 /// Tells the frontier how a fetch goes on.
@@ -141,13 +142,14 @@ impl Watch for Watching {
     }
 }
 
-/// Fetches, as a task of its own, so that it moves while the flow waits for the disk.
-pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
+/// Fetches, as a task of its own, so that it moves while the flow waits for the disk. The task begins at once.
+pub fn fetch(tools: &Arc<Tools>, lease: Lease) -> impl Future<Output = Hop> + use<> {
     let Lease { request, refused } = lease;
     if let Some(ending) = refused {
-        return Hop::Refused(request, ending);
+        return Either::Left(future::ready(Hop::Refused(request, ending)));
     }
     tracing::trace!(url = request.url, attempt = request.attempt, "asking");
+    let tools = Arc::clone(tools);
     let slot = tools.frontier.slot(&request);
     let (again, began) = (request.clone(), Timestamp::now());
     let escort = Escort { held: tools.frontier.gauge.hold(0), task: tools.board.request(&request) };
@@ -160,52 +162,72 @@ pub async fn fetch(tools: Arc<Tools>, lease: Lease) -> Hop {
         };
         tools.fetched(watching, request, began, result)
     });
-    match task.await {
-        Ok(hop) => hop,
-        Err(error) => Hop::Done(again, Box::new(Err((internal(&error.to_string()), began))), None),
-    }
+    Either::Right(task.map(move |hop| {
+        hop.unwrap_or_else(|error| {
+            Hop::Done(again, Box::new(Err((internal(&error.to_string()), began))), None)
+        })
+    }))
 }
 
-/// Turns an answer into visits, on a parse thread.
-pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
+/// Turns an answer into a visit, on a parse thread; `None` if there is nothing to be committed. Boxed, as what waits for
+/// a page takes a small part of what the rare ways take.
+pub fn parse(tools: &Arc<Tools>, hop: Hop) -> BoxFuture<'static, Option<Flow>> {
+    let at_once = |flow| future::ready(Some(flow)).boxed();
+    let robots = |request, result| {
+        let tools = Arc::clone(tools);
+        async move { robots::answered(&tools, request, result).await }.boxed()
+    };
     let (request, result, escort) = match hop {
-        Hop::PutBack(request) => return vec![Flow::PutBack(request)],
-        Hop::PutOff(request, again) => return vec![Flow::PutOff(request, again)],
+        Hop::PutBack(request) => return at_once(Flow::PutBack(Box::new(request))),
+        Hop::PutOff(request, again) => return at_once(Flow::PutOff(Box::new(request), again)),
         Hop::Refused(request, ending) if request.role == Role::Robots => {
             let why = ending.reason.unwrap_or_default();
-            let failure = Failure::new(crate::model::Stage::Connect, ending.outcome, why);
-            return Box::pin(robots::answered(&tools, request, Err(failure))).await;
+            return robots(request, Err(Failure::new(Stage::Connect, ending.outcome, why)));
         }
         Hop::Refused(request, ending) => {
-            return vec![settled(Box::new(Visit::refused(request, ending)), None)];
+            return at_once(settled(Visit::refused(request, ending).into(), None));
         }
         Hop::Done(request, result, escort) => (request, *result, escort),
     };
     if request.role == Role::Robots {
-        // Boxed, as every page's future would be as large as this.
-        return Box::pin(robots::answered(&tools, request, result.map_err(|(failure, _)| failure))).await;
+        return robots(request, result.map_err(|(failure, _)| failure));
     }
     let fetched = match result {
         Err((failure, began)) => {
             let visit = Visit { began: Some(began), ..Visit::refused(request, failure.into()) };
-            return vec![settled(Box::new(visit), escort)];
+            return at_once(settled(visit.into(), escort));
         }
         Ok(fetched) => fetched,
     };
     match judge(&request, &fetched, tools.max_redirects, &tools.guide.normalize) {
         Verdict::Page => {}
         Verdict::End(ending) => {
-            return vec![weighed(Box::new(without_page(request, fetched, ending)), escort)];
+            return at_once(weighed(without_page(request, fetched, ending).into(), escort));
         }
         Verdict::Redirect(target) => {
-            return vec![weighed(Box::new(redirect(&tools, request, fetched, target)), escort)];
+            return at_once(weighed(redirect(tools, request, fetched, target).into(), escort));
         }
     }
-    if tools.frontier.is_careful()
-        && let Err(error) = tools.committer.suspect(request.key).await
-    {
-        tracing::warn!(%error, url = request.url, "cannot note the page that is parsed next");
+    if tools.frontier.is_careful() {
+        let tools = Arc::clone(tools);
+        return async move {
+            if let Err(error) = tools.committer.suspect(request.key).await {
+                tracing::warn!(%error, url = request.url, "cannot note the page that is parsed next");
+            }
+            Some(read(&tools, request, fetched, escort).await)
+        }
+        .boxed();
     }
+    read(tools, request, fetched, escort).map(Some).boxed()
+}
+
+/// Reads a page on a parse thread, which is given it at once.
+fn read(
+    tools: &Tools,
+    request: Request,
+    fetched: Fetched,
+    escort: Option<Escort>,
+) -> impl Future<Output = Flow> + use<> {
     let (again, began) = (request.clone(), Some(fetched.started));
     let job = Reading {
         guide: Arc::clone(&tools.guide),
@@ -218,17 +240,18 @@ pub async fn parse(tools: Arc<Tools>, hop: Hop) -> Vec<Flow> {
     if let Some(escort) = &escort {
         escort.task.is(Doing::ParseQueue);
     }
-    let read = move || {
+    let read = tools.parsers.run(move || {
         if let Some(mark) = mark {
             mark.is(Doing::Parsing);
         }
         Box::new(job.read(request, fetched))
-    };
-    let read = tools.parsers.run(read).await;
-    let visit = read.unwrap_or_else(|Panicked(why)| {
-        Box::new(Visit { began, ..Visit::refused(again, internal(&why).into()) })
     });
-    vec![weighed(visit, escort)]
+    read.map(move |read| {
+        let visit = read.unwrap_or_else(|Panicked(why)| {
+            Box::new(Visit { began, ..Visit::refused(again, internal(&why).into()) })
+        });
+        weighed(visit, escort)
+    })
 }
 
 impl Tools {
@@ -383,5 +406,5 @@ fn settled(visit: Box<Visit>, escort: Option<Escort>) -> Flow {
 
 fn internal(why: &str) -> Failure {
     tracing::error!(why, "a page made the program panic; please report it");
-    Failure::new(crate::model::Stage::Read, Outcome::Internal, format!("panic: {why}"))
+    Failure::new(Stage::Read, Outcome::Internal, format!("panic: {why}"))
 }

@@ -61,7 +61,9 @@ const PATHS: [&str; 8] = [
 fn verdicts(robots: &Robots, body: &[u8]) -> Vec<Verdict> {
     let own = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
     let paths = PATHS.iter().map(|path| (*path).to_owned()).chain([format!("/{own}")]);
-    paths.filter_map(|path| Some(robots.verdict(&Url::parse(&format!("http://h{path}")).ok()?))).collect()
+    paths
+        .filter_map(|path| Some(robots.verdict(Url::parse(&format!("http://h{path}")).ok()?.as_str())))
+        .collect()
 }
 
 pub fn robots(body: &[u8]) -> u64 {
