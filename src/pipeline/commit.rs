@@ -255,11 +255,14 @@ impl Work {
         let changes = self.frontier.checkpoint(admits, refuses);
         let dones = Arc::new(dones);
         let (positions, spans) = self.write(&dones)?;
-        let settled = dones.iter().zip(spans).map(|(done, span)| settle(&done.visit, done.leased, span));
+        let still_read = || CommitError::Gone("a sink still reads what it has written".to_owned());
+        let dones = Arc::into_inner(dones).ok_or_else(still_read)?;
+        let mut tasks: Vec<Task> = Vec::with_capacity(dones.len());
+        let settled = dones.into_iter().zip(spans).map(|(Done { visit, leased, escort }, span)| {
+            tasks.extend(escort.map(|escort| escort.task));
+            settle(*visit, leased, span)
+        });
         let settled = settled.collect();
-        // The sinks have let go of them: what they hold is free from here on.
-        let escorts = Arc::into_inner(dones).into_iter().flatten().filter_map(|done| done.escort);
-        let tasks: Vec<Task> = escorts.map(|escort| escort.task).collect();
         tasks.iter().chain([&self.task]).for_each(|task| task.is(Doing::Journal));
         committed.settles = self.frame(changes, settled, positions)?;
         let _ = self.follower.send(Progress::Committed(self.journal.frames()));
@@ -323,34 +326,39 @@ pub fn lease(visit: &Visit) -> SettledLease {
     }
 }
 
-fn settle(visit: &Visit, admitted: bool, span: Option<Span>) -> Settle {
-    let fetched = visit.fetched.as_ref();
-    let (url, outcome, reason) = (&visit.request.url, visit.ending.outcome.name(), &visit.ending.reason);
-    tracing::debug!(url, outcome, status = fetched.map(|fetched| fetched.status), reason, "settled");
+fn settle(visit: Visit, admitted: bool, span: Option<Span>) -> Settle {
+    let Visit { request, ending, fetched, body, parsed, wire_bytes, parse_us, .. } = visit;
+    let fetched = fetched.as_ref();
+    let (outcome, reason) = (ending.outcome.name(), &ending.reason);
+    tracing::debug!(
+        url = request.url,
+        outcome,
+        status = fetched.map(|fetched| fetched.status),
+        reason,
+        "settled"
+    );
+    let parts = span.zip(fetched).zip(body).zip(parsed);
     Settle {
         admitted,
         status: fetched.map(|fetched| fetched.status),
-        key: visit.request.key,
-        outcome: visit.ending.outcome,
-        host: visit.request.host.clone(),
-        bytes: visit.wire_bytes,
+        key: request.key,
+        outcome: ending.outcome,
+        host: request.host,
+        bytes: wire_bytes,
         duration_ms: fetched.map(|fetched| u64::try_from(fetched.duration.as_millis()).unwrap_or(u64::MAX)),
-        parse_us: visit.parse_us,
-        page: span.and_then(|record| page(visit, record)),
+        parse_us,
+        page: parts.map(|(((record, fetched), body), parsed)| {
+            let page = Page {
+                url: request.url,
+                fetched_at_ms: fetched.started.as_millisecond(),
+                status: fetched.status,
+                digest: body.digest,
+                etag: fetched.header("etag").map(ToOwned::to_owned),
+                last_modified: fetched.header("last-modified").map(ToOwned::to_owned),
+                title: parsed.title,
+                record,
+            };
+            page.bounded()
+        }),
     }
-}
-
-fn page(visit: &Visit, record: Span) -> Option<Page> {
-    let (fetched, body, parsed) = (visit.fetched.as_ref()?, visit.body.as_ref()?, visit.parsed.as_ref()?);
-    let page = Page {
-        url: visit.request.url.clone(),
-        fetched_at_ms: fetched.started.as_millisecond(),
-        status: fetched.status,
-        digest: body.digest.clone(),
-        etag: fetched.header("etag").map(ToOwned::to_owned),
-        last_modified: fetched.header("last-modified").map(ToOwned::to_owned),
-        title: parsed.title.clone(),
-        record,
-    };
-    Some(page.bounded())
 }

@@ -5,7 +5,7 @@
 //! Then base and pieces are merged, the newest word about a key winning.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -75,18 +75,26 @@ fn clear(dir: &Path) -> Result<(), StoreError> {
 
 /// The pages of a journal in sorted pieces, oldest first.
 fn sort(journal: &Path, run_id: &str, sorting: &Path, size: usize) -> Result<Vec<Source>, StoreError> {
-    let (mut pieces, mut piece) = (Vec::new(), BTreeMap::new());
+    let (mut pieces, mut piece) = (Vec::new(), Vec::new());
     let mut frames = Frames::open(journal)?;
     while let Some((_, frame)) = frames.next()? {
         let Frame::Commit(commit) = frame else { continue };
         piece.extend(commit.into_history(run_id));
         if piece.len() >= size {
             let path = sorting.join(format!("{}.piece", pieces.len()));
-            pieces.push(Source::written(path, std::mem::take(&mut piece))?);
+            pieces.push(Source::written(path, sorted(std::mem::take(&mut piece)))?);
         }
     }
-    pieces.push(Source::held(piece.into_iter().collect()));
+    pieces.push(Source::held(sorted(piece)));
     Ok(pieces)
+}
+
+/// In the order of keys, of each key the newest. Moves each entry once: they are large.
+fn sorted(mut piece: Vec<(UrlKey, History)>) -> Vec<(UrlKey, History)> {
+    piece.reverse();
+    piece.sort_by_cached_key(|(key, _)| *key);
+    piece.dedup_by_key(|(key, _)| *key);
+    piece
 }
 
 /// Sorted entries, one at a time.
@@ -110,7 +118,7 @@ impl Source {
         Ok(Self { reader, block: Vec::new().into_iter(), can_be_spared: true })
     }
 
-    fn written(path: PathBuf, entries: BTreeMap<UrlKey, History>) -> Result<Self, StoreError> {
+    fn written(path: PathBuf, entries: Vec<(UrlKey, History)>) -> Result<Self, StoreError> {
         let mut writer = Writer::create(path.clone(), Merged::default())?;
         entries.into_iter().try_for_each(|entry| writer.push(entry))?;
         writer.finish()?;
@@ -162,6 +170,15 @@ mod tests {
             title: None,
             record,
         }
+    }
+
+    #[test]
+    fn of_one_journal_the_newest_word_about_a_key_counts() {
+        let history = |status| History { run_id: "a".into(), page: page("http://x/", status) };
+        let keys = [2, 1, 2, 3, 1].map(|n: u8| UrlKey::from_bytes([n; 16]));
+        let piece = keys.into_iter().zip([200, 201, 202, 203, 204].map(history)).collect();
+        let statuses: Vec<_> = sorted(piece).into_iter().map(|(_, history)| history.page.status).collect();
+        assert_eq!(statuses, [204, 202, 203]);
     }
 
     /// A run that fetched these URLs, merged onto `base`.
