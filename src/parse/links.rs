@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use url::Url;
 
 use super::Page;
@@ -19,6 +20,9 @@ use crate::units::Size;
 const MAX_LINK_BYTES: usize = 32 << 20;
 /// Links that are taken of one page: each costs some hundred bytes on its way to the record, however short it is written.
 const MAX_LINKS: usize = 200_000;
+
+/// Links that a page has room for before its first is found.
+const FEW_LINKS: usize = 32;
 
 /// What stands in a page besides its text. Addresses are as written until the base is known, because a
 /// `<base>` also holds for the links in front of it.
@@ -56,17 +60,17 @@ pub fn read(page: &Page<'_>, text: &str, parsed: &mut Parsed) -> Url {
 }
 
 fn find(text: &str) -> Found<'_> {
-    let mut found = Found::default();
+    let mut found = Found { links: Vec::with_capacity(FEW_LINKS), ..Found::default() };
     for tag in Tags::new(text) {
         match tag.name {
             Name::A | Name::Area if found.links.len() < MAX_LINKS => found.links.push(tag),
-            Name::A | Name::Area => found.too_many += usize::from(tag.raw("href").is_some()),
-            Name::Base => found.base = found.base.or_else(|| tag.raw("href")),
+            Name::A | Name::Area => found.too_many += usize::from(tag.href().is_some()),
+            Name::Base => found.base = found.base.or_else(|| tag.href()),
             Name::Html => found.language = found.language.or_else(|| tag.raw("lang")),
             Name::Link if found.canonical.is_none() => {
-                let rel = tag.raw("rel").map(attribute).unwrap_or_default();
+                let rel = tag.rel().map(attribute).unwrap_or_default();
                 if rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("canonical")) {
-                    found.canonical = tag.raw("href");
+                    found.canonical = tag.href();
                 }
             }
             Name::Link => {}
@@ -131,7 +135,7 @@ fn join(resolver: &Resolver<'_>, base_bytes: usize, tags: &[Tag<'_>], parsed: &m
     let (mut invalid, mut bytes, mut left_out) = (0usize, 0usize, 0usize);
     parsed.links.reserve(tags.len());
     for tag in tags {
-        let Some(raw) = tag.raw("href") else { continue };
+        let Some(raw) = tag.href() else { continue };
         if bytes > MAX_LINK_BYTES {
             left_out += 1;
             continue;
@@ -139,7 +143,7 @@ fn join(resolver: &Resolver<'_>, base_bytes: usize, tags: &[Tag<'_>], parsed: &m
         match resolver.resolve(&attribute(raw)) {
             Ok(url) => {
                 bytes += url.len();
-                parsed.links.push(Link { url, rel: tag.raw("rel").map(rel) });
+                parsed.links.push(Link { url, rel: tag.rel().map(rel) });
             }
             Err(error) => {
                 // It was as much work as an address.
@@ -167,7 +171,10 @@ fn rel(raw: &str) -> String {
 
 /// An attribute value with its character references decoded. NUL becomes U+FFFD, as in a tree.
 fn attribute(raw: &str) -> Cow<'_, str> {
-    let value = if raw.contains('&') { htmlize::unescape_attribute(raw) } else { Cow::Borrowed(raw) };
+    if memchr2(b'&', b'\0', raw.as_bytes()).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let value = htmlize::unescape_attribute(raw);
     if value.contains('\0') { Cow::Owned(value.replace('\0', "\u{FFFD}")) } else { value }
 }
 

@@ -39,7 +39,7 @@ impl<'a> Attributes<'a> {
             Some(_) => {}
         }
         // A `=` in front belongs to the name.
-        self.at = self.skip(name + 1, |b| !is_space(b) && !matches!(b, b'/' | b'>' | b'='));
+        self.at = self.skip(name + 1, |b| !ENDS_NAME[usize::from(b)]);
         let name = &text[name..self.at];
         let equals = self.skip(self.at, is_space);
         let value = if text.get(equals) == Some(&b'=') { self.value(equals + 1) } else { b"" };
@@ -69,8 +69,19 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// The bytes that end the name of an attribute.
+const ENDS_NAME: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        ends[byte as usize] = is_space(byte) || matches!(byte, b'/' | b'>' | b'=');
+        byte += 1;
+    }
+    ends
+};
+
 /// ASCII white space, as HTML has it.
-pub fn is_space(byte: u8) -> bool {
+pub const fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\x0C' | b'\r' | b' ')
 }
 

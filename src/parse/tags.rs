@@ -32,18 +32,39 @@ pub enum Name {
 pub struct Tag<'a> {
     /// The element.
     pub name: Name,
-    /// Everything between the name and the `>`.
-    attributes: &'a [u8],
+    inside: Inside<'a>,
+}
+
+/// What stands between the name of a tag and its `>`, and what most are asked for, as it was gone past anyway.
+#[derive(Clone, Copy, Debug, Default)]
+struct Inside<'a> {
+    all: &'a [u8],
+    href: Option<&'a [u8]>,
+    rel: Option<&'a [u8]>,
 }
 
 impl<'a> Tag<'a> {
-    /// The first attribute of this lower-case name, as it is written. Empty if it has no value.
-    pub fn raw(&self, name: &str) -> Option<&'a str> {
-        let mut attributes = Attributes::new(self.attributes, 0);
-        std::iter::from_fn(|| attributes.next())
-            .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+    /// The first `href`, as it is written. Empty if it has no value.
+    pub fn href(&self) -> Option<&'a str> {
+        self.inside.href.and_then(|value| std::str::from_utf8(value).ok())
     }
+
+    /// The first `rel`, likewise.
+    pub fn rel(&self) -> Option<&'a str> {
+        self.inside.rel.and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The first attribute of this lower-case name, likewise.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        raw(self.inside.all, name)
+    }
+}
+
+fn raw<'a>(inside: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut attributes = Attributes::new(inside, 0);
+    std::iter::from_fn(|| attributes.next())
+        .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+        .and_then(|(_, value)| std::str::from_utf8(value).ok())
 }
 
 /// What a start tag means for the text behind it.
@@ -104,13 +125,13 @@ impl<'a> Tags<'a> {
     /// Takes a start tag whose name begins at `start`; returns it if it is wanted.
     fn start_tag(&mut self, start: usize) -> Option<Tag<'a>> {
         let name_end = self.name_end(start);
-        let attributes = self.attributes(start, name_end);
+        let (attributes, inside) = self.attributes(start, name_end);
         if !attributes.closed {
             return None; // The document ends within the tag: it does not exist.
         }
         let name = &self.text[start..name_end];
-        let inside = &self.text[name_end..self.at - 1];
-        if self.space() != Space::Html && !self.foreign_start(name, inside, attributes.empty) {
+        let inside = Inside { all: &self.text[name_end..self.at - 1], ..inside };
+        if self.space() != Space::Html && !self.foreign_start(name, inside.all, attributes.empty) {
             let name = if name.eq_ignore_ascii_case(b"a") {
                 Name::A
             } else if name.eq_ignore_ascii_case(b"area") {
@@ -118,10 +139,10 @@ impl<'a> Tags<'a> {
             } else {
                 return None;
             };
-            return Some(Tag { name, attributes: inside });
+            return Some(Tag { name, inside });
         }
         match effect(name) {
-            Effect::Wanted(name) => return Some(Tag { name, attributes: inside }),
+            Effect::Wanted(name) => return Some(Tag { name, inside }),
             Effect::Text(name) => self.at = text_end(self.text, self.at, name),
             Effect::Script => self.at = script_end(self.text, self.at),
             Effect::Plaintext => self.at = self.text.len(),
@@ -132,17 +153,22 @@ impl<'a> Tags<'a> {
     }
 
     /// Goes past the attributes of a tag.
-    fn attributes(&mut self, start: usize, name_end: usize) -> Attributes<'a> {
+    fn attributes(&mut self, start: usize, name_end: usize) -> (Attributes<'a>, Inside<'a>) {
         let mut attributes = Attributes::new(self.text, name_end);
-        let mut count = 0;
-        while attributes.next().is_some() {
+        let (mut count, mut inside) = (0, Inside::default());
+        while let Some((name, value)) = attributes.next() {
             count += 1;
+            if inside.href.is_none() && name.eq_ignore_ascii_case(b"href") {
+                inside.href = Some(value);
+            } else if inside.rel.is_none() && name.eq_ignore_ascii_case(b"rel") {
+                inside.rel = Some(value);
+            }
         }
         if count > MANY_ATTRIBUTES {
             self.crowded = self.crowded.or(Some(start));
         }
         self.at = attributes.at;
-        attributes
+        (attributes, inside)
     }
 
     /// A start tag in foreign content. Whether it is an HTML element after all.
@@ -301,12 +327,11 @@ fn breaks_out(name: &[u8]) -> bool {
     )
 }
 
-fn is_html_font(attributes: &[u8]) -> bool {
-    let tag = Tag { name: Name::Html, attributes };
-    ["color", "face", "size"].iter().any(|name| tag.raw(name).is_some())
+fn is_html_font(inside: &[u8]) -> bool {
+    ["color", "face", "size"].iter().any(|name| raw(inside, name).is_some())
 }
 
-fn holds_html(attributes: &[u8]) -> bool {
-    let encoding = Tag { name: Name::Html, attributes }.raw("encoding").unwrap_or_default();
+fn holds_html(inside: &[u8]) -> bool {
+    let encoding = raw(inside, "encoding").unwrap_or_default();
     ["text/html", "application/xhtml+xml"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
 }
