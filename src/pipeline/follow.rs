@@ -50,6 +50,7 @@ impl Guide {
     /// What an earlier process had admitted: a seed, and what a seed redirects to, brings its scope with it.
     pub fn remember(&self, request: &Request) {
         if request.is_seed()
+            && self.scope.follows(&request.source)
             && let Ok(url) = Url::parse(&request.url)
         {
             self.anchor(request, &url);

@@ -33,6 +33,8 @@ use crate::store::{Finish, Frame, Journal, Known, Progress};
 const CLOSE_INDEX: Duration = Duration::from_millis(500);
 /// Bytes of waiting requests in memory above which they go to disk.
 const QUEUE_MEMORY: u64 = 64 << 20;
+/// Sockets that a turn of the runtime begins with: so few that what they bring is handed on while it is in the caches.
+const EVENTS: usize = 16;
 /// Deaths while a page was parsed alone after which it is the page's fault.
 const DEADLY: usize = 2;
 
@@ -277,7 +279,7 @@ fn scene(
 
 /// One thread moves the network and the flow; parsing, sinks, committer and index have threads of their own.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().max_blocking_threads(64).build()
+    Builder::new_current_thread().enable_all().max_blocking_threads(64).max_io_events_per_tick(EVENTS).build()
 }
 
 /// The flow, drained when `limits.max_duration` has passed.

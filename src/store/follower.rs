@@ -70,9 +70,12 @@ impl Follower {
     }
 
     fn follow(&self, progress: &Receiver<Progress>) -> Result<(), StoreError> {
+        // Not before there is something new: a run that is resumed has better use for the machine until it asks for its
+        // first page.
+        let Ok(first) = progress.recv() else { return Ok(()) };
         let mut following = self.begin(self.bring_up()?)?;
         self.catch_up(&mut following, self.committed)?;
-        while let Ok(word) = progress.recv() {
+        for word in std::iter::once(first).chain(progress) {
             match word {
                 Progress::Committed(committed) => {
                     let caught_up = self.catch_up(&mut following, committed);
