@@ -67,10 +67,10 @@ pub struct RobotsNote {
 }
 
 /// What becomes known or is put off, beside what is settled.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changes {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes<R = Request> {
     /// Requests that became known.
-    pub admitted: Vec<Request>,
+    pub admitted: Vec<R>,
     /// URLs that were found and refused.
     pub refused: Vec<Refusal>,
     /// Requests that are made again.
@@ -79,6 +79,13 @@ pub struct Changes {
     pub waits: Vec<HostWait>,
     /// Answers for robots.txt.
     pub robots: Vec<RobotsNote>,
+}
+
+impl<R> Default for Changes<R> {
+    fn default() -> Self {
+        let (admitted, refused, again, waits, robots) = Default::default();
+        Self { admitted, refused, again, waits, robots }
+    }
 }
 
 impl Wait {

@@ -80,7 +80,7 @@ pub struct Spent {
 
 impl Tally {
     /// Counts one settle.
-    pub fn count(&mut self, settle: &Settle) {
+    pub fn count<P>(&mut self, settle: &Settle<P>) {
         *self.outcomes.entry(settle.outcome.name()).or_default() += 1;
         let good = u64::from(settle.outcome.is_good());
         self.good += good;
@@ -151,7 +151,7 @@ mod tests {
                 bytes: 2,
                 duration_ms: Some(3),
                 parse_us: 0,
-                page: None,
+                page: None::<crate::store::Page>,
             });
         };
         for n in 0..MAX_HOSTS + 50 {

@@ -44,7 +44,7 @@ pub fn take_over(layout: &Layout, journal: &mut Journal, wanted: bool) -> Result
         let (mut changes, mut fault) = (Changes::default(), None);
         replay.known(&path, |known| {
             let Known::Queued(request) = known else { return };
-            changes.admitted.push(Request { attempt: 0, tries: Vec::new(), ..*request });
+            changes.admitted.push(Request { attempt: 0, tries: Vec::new(), ..request.clone() });
             count += 1;
             if changes.admitted.len() >= FRAME {
                 fault = fault.take().or(admit(journal, std::mem::take(&mut changes)).err());

@@ -135,16 +135,16 @@ fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<V
     let is_deadly = |key: &UrlKey| deaths.get(key).is_some_and(|count| *count >= DEADLY);
     let mut first = Vec::new();
     replay.known(taken.journal.path(), |known| match known {
-        Known::Done(request) => guide.remember(&request),
+        Known::Done(request) => guide.remember(request),
         Known::Queued(request) => {
-            guide.remember(&request);
+            guide.remember(request);
             if is_deadly(&request.key) {
                 frontier.restore_settled(request.key.fingerprint());
                 let why = "the program died repeatedly while it parsed this page";
-                first.push(Visit::refused(*request, Ending::because(Outcome::Internal, why)));
+                first.push(Visit::refused(request.clone(), Ending::because(Outcome::Internal, why)));
             } else {
                 let again = replay.again.get(&request.key);
-                if let Err(error) = frontier.restore(&request, again) {
+                if let Err(error) = frontier.restore(request, again) {
                     fault.get_or_insert(error);
                 }
             }
@@ -155,7 +155,7 @@ fn recall(guide: &Guide, robots: &RobotsSettings, taken: &Taken) -> Result<Vec<V
                 frontier.restore_good(&settle.host);
             }
         }
-        Known::Refused(refusal) => frontier.restore_refused(&refusal),
+        Known::Refused(refusal) => frontier.restore_refused(refusal),
     })?;
     fault.map_or(Ok(first), |error| Err(error.into()))
 }

@@ -3,15 +3,19 @@
 //! A reader takes any bytes: a block that is cut short, or whose checksum is wrong, is [`Next::Torn`]. Only that may
 //! be cut off; a whole block of another version is [`Next::Foreign`].
 
+use std::fmt;
 use std::io::{self, Read};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zstd::bulk::Decompressor;
 
 /// Length (u32), number (u64), checksum (u64), all little-endian.
 const HEADER: usize = 20;
 /// The largest block that is written or believed, packed and unpacked.
 pub const MAX_BLOCK: usize = 256 << 20;
+/// A buffer that is larger is not kept.
+const KEPT_BUFFER: usize = 4 << 20;
 /// Fast: the text in a frame still shrinks to about a third.
 const LEVEL: i32 = 1;
 
@@ -43,39 +47,62 @@ pub enum Next<T> {
     Foreign,
 }
 
-/// Reads the next block.
-pub fn decode<T: DeserializeOwned>(reader: &mut impl Read) -> io::Result<Next<T>> {
-    let mut header = [0; HEADER];
-    match fill(reader, &mut header)? {
-        0 => return Ok(Next::End),
-        HEADER => {}
-        _ => return Ok(Next::Torn),
+/// Reads blocks. Keeps its buffers from one to the next.
+pub struct Decoder {
+    unpacker: Decompressor<'static>,
+    packed: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Decoder {
+    /// One that has read nothing.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { unpacker: Decompressor::new()?, packed: Vec::new(), plain: Vec::new() })
     }
-    let (length, rest) = header.split_at(4);
-    let (number, sum) = rest.split_at(8);
-    let length = u32::from_le_bytes(array(length)) as usize;
-    let number = u64::from_le_bytes(array(number));
-    if length > MAX_BLOCK {
-        return Ok(Next::Torn);
+
+    /// Reads the next block.
+    pub fn decode<T: DeserializeOwned>(&mut self, reader: &mut impl Read) -> io::Result<Next<T>> {
+        let mut header = [0; HEADER];
+        match fill(reader, &mut header)? {
+            0 => return Ok(Next::End),
+            HEADER => {}
+            _ => return Ok(Next::Torn),
+        }
+        let (length, rest) = header.split_at(4);
+        let (number, sum) = rest.split_at(8);
+        let length = u32::from_le_bytes(array(length)) as usize;
+        let number = u64::from_le_bytes(array(number));
+        if length > MAX_BLOCK {
+            return Ok(Next::Torn);
+        }
+        self.packed.clear();
+        // A torn header may claim a huge length: grow with what is really there.
+        reader.by_ref().take(length as u64).read_to_end(&mut self.packed)?;
+        if self.packed.len() != length || checksum(number, &self.packed) != u64::from_le_bytes(array(sum)) {
+            return Ok(Next::Torn);
+        }
+        let value = self.unpack().ok().and_then(|plain| postcard::from_bytes(plain).ok());
+        // One large block must not be held for ever.
+        self.packed.shrink_to(KEPT_BUFFER);
+        self.plain.shrink_to(KEPT_BUFFER);
+        Ok(value.map_or(Next::Foreign, |value| Next::Block(number, value, (HEADER + length) as u64)))
     }
-    let mut packed = Vec::new();
-    // A torn header may claim a huge length: grow with what is really there.
-    reader.by_ref().take(length as u64).read_to_end(&mut packed)?;
-    if packed.len() != length || checksum(number, &packed) != u64::from_le_bytes(array(sum)) {
-        return Ok(Next::Torn);
-    }
-    let Ok(plain) = unpack(&packed) else { return Ok(Next::Foreign) };
-    match postcard::from_bytes(&plain) {
-        Ok(value) => Ok(Next::Block(number, value, (HEADER + length) as u64)),
-        Err(_) => Ok(Next::Foreign),
+
+    /// Unpacks with the bound that the block itself claims, so that a forged one cannot ask for gigabytes.
+    fn unpack(&mut self) -> io::Result<&[u8]> {
+        let size = Decompressor::upper_bound(&self.packed).filter(|size| *size <= MAX_BLOCK);
+        let size = size.ok_or_else(|| io::Error::other("a block without a sane size"))?;
+        self.plain.clear();
+        self.plain.reserve(size);
+        self.unpacker.decompress_to_buffer(&self.packed, &mut self.plain)?;
+        Ok(&self.plain)
     }
 }
 
-/// Unpacks with the bound that the block itself claims, so that a forged one cannot ask for gigabytes.
-fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
-    let size = zstd::bulk::Decompressor::upper_bound(packed).filter(|size| *size <= MAX_BLOCK);
-    let size = size.ok_or_else(|| io::Error::other("a block without a sane size"))?;
-    zstd::bulk::decompress(packed, size)
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Decoder")
+    }
 }
 
 fn checksum(number: u64, packed: &[u8]) -> u64 {
@@ -107,10 +134,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn decoder() -> Decoder {
+        Decoder::new().expect("a decoder")
+    }
+
     fn all(mut bytes: &[u8]) -> (Vec<(u64, String)>, bool) {
-        let mut read = Vec::new();
+        let (mut decoder, mut read) = (decoder(), Vec::new());
         loop {
-            match decode::<String>(&mut bytes).expect("memory reads do not fail") {
+            match decoder.decode::<String>(&mut bytes).expect("memory reads do not fail") {
                 Next::Block(number, value, _) => read.push((number, value)),
                 Next::End => return (read, false),
                 Next::Torn | Next::Foreign => return (read, true),
@@ -165,7 +196,7 @@ mod tests {
             let mut bytes = encode(0, &"short").expect("encodes");
             bytes[..4].copy_from_slice(&u32::try_from(claimed).expect("fits").to_le_bytes());
             let mut reader = Asked(&bytes, 0);
-            assert!(matches!(decode::<String>(&mut reader), Ok(Next::Torn)));
+            assert!(matches!(decoder().decode::<String>(&mut reader), Ok(Next::Torn)));
             assert!(
                 reader.1 < 64 << 10,
                 "{} bytes were reserved for {} that are there",
@@ -177,7 +208,7 @@ mod tests {
         let mut bytes = encode(0, &"short").expect("encodes");
         bytes[..4].fill(0xFF);
         let mut reader = Asked(&bytes, 0);
-        assert!(matches!(decode::<String>(&mut reader), Ok(Next::Torn)) && reader.1 == HEADER);
+        assert!(matches!(decoder().decode::<String>(&mut reader), Ok(Next::Torn)) && reader.1 == HEADER);
     }
 
     proptest! {

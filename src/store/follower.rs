@@ -12,6 +12,7 @@ use super::history::History;
 use super::index::{self, Index, Mark};
 use super::journal::Frames;
 use super::layout::Layout;
+use super::passed::PassedRequest;
 use super::snapshot::Reader;
 use crate::model::UrlKey;
 
@@ -105,7 +106,7 @@ impl Follower {
     /// Reads frames up to the committed one, and applies them as batches fill up.
     fn catch_up(&self, following: &mut Following, committed: u64) -> Result<(), StoreError> {
         while following.reached < committed {
-            let Some((number, frame)) = following.frames.next()? else { break };
+            let Some((number, frame)) = following.frames.next_of::<PassedRequest, _>()? else { break };
             if number < following.reached {
                 continue;
             }

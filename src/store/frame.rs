@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Changes, Outcome, Position, Span, UrlKey};
+use crate::model::{Changes, Outcome, Position, Request, Span, UrlKey};
 
-/// One frame of the journal.
+/// One frame of the journal. `R` and `P` are what a reader wants of requests and of pages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Frame {
+pub enum Frame<R = Request, P = Page> {
     /// The first frame: which run this is.
     Begin(Begin),
     /// A process took the run up.
     Start(Start),
     /// The commit point of a checkpoint.
-    Commit(Commit),
+    Commit(Commit<R, P>),
     /// After several deaths without a commit: this page is parsed next, alone.
     Suspect(UrlKey),
     /// Nothing is left to crawl: from here on the run is only published.
@@ -47,19 +47,25 @@ pub struct Start {
 }
 
 /// What a checkpoint makes true. No settle stands in an earlier frame than its admission.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Commit {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Commit<R = Request, P = Page> {
     /// What became known or was put off.
-    pub changes: Changes,
+    pub changes: Changes<R>,
     /// URLs that ended.
-    pub settled: Vec<Settle>,
+    pub settled: Vec<Settle<P>>,
     /// Committed length of every output journal. Empty in frames that settle nothing.
     pub positions: BTreeMap<String, Position>,
 }
 
+impl<R, P> Default for Commit<R, P> {
+    fn default() -> Self {
+        Self { changes: Changes::default(), settled: Vec::new(), positions: BTreeMap::new() }
+    }
+}
+
 /// How one URL ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Settle {
+pub struct Settle<P = Page> {
     /// Which.
     pub key: UrlKey,
     /// How.
@@ -77,7 +83,7 @@ pub struct Settle {
     /// How long parsing took, in microseconds.
     pub parse_us: u64,
     /// What is remembered of a page that has a record.
-    pub page: Option<Page>,
+    pub page: Option<P>,
 }
 
 /// What later runs and `trawl get` want to know of a page.

@@ -14,7 +14,7 @@ pub struct History {
     pub page: Page,
 }
 
-impl Commit {
+impl<R> Commit<R> {
     /// What a checkpoint of this run adds to the history: its pages, by key.
     pub fn into_history(self, run_id: &str) -> impl Iterator<Item = (UrlKey, History)> {
         let pages = self.settled.into_iter().filter_map(|settle| Some((settle.key, settle.page?)));

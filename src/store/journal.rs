@@ -7,10 +7,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::codec::{self, Next};
+use serde::de::DeserializeOwned;
+
+use super::codec::{self, Decoder, Next};
 use super::error::StoreError;
 use super::frame::{Begin, Frame};
 use super::layout::sync_dir;
+use super::passed::{PassedPage, PassedRequest};
 use crate::crash;
 
 const MAGIC: &[u8; 8] = b"TRAWLJ02";
@@ -35,18 +38,22 @@ impl Journal {
     pub fn create(path: &Path, begin: &Begin) -> Result<Self, StoreError> {
         let dir = path.parent().unwrap_or(Path::new("."));
         let mut bytes = MAGIC.to_vec();
-        let frame = codec::encode(0, &Frame::Begin(begin.clone())).map_err(StoreError::io("write", path))?;
+        let frame =
+            codec::encode(0, &<Frame>::Begin(begin.clone())).map_err(StoreError::io("write", path))?;
         bytes.extend_from_slice(&frame);
         super::layout::replace_file(path, &bytes)?;
         sync_dir(dir)?;
-        Self::open(path, |_, _| {})
+        Self::open(path, |_, _: Frame| {})
     }
 
     /// Opens a journal, hands every whole frame with its number to `each`, and cuts a torn tail off.
-    pub fn open(path: &Path, mut each: impl FnMut(FramePlace, Frame)) -> Result<Self, StoreError> {
+    pub fn open<R: DeserializeOwned, P: DeserializeOwned>(
+        path: &Path,
+        mut each: impl FnMut(FramePlace, Frame<R, P>),
+    ) -> Result<Self, StoreError> {
         let mut frames = Frames::open(path)?;
         let mut place = frames.place();
-        while let Some((_, frame)) = frames.next()? {
+        while let Some((_, frame)) = frames.next_of()? {
             each(place, frame);
             place = frames.place();
         }
@@ -112,8 +119,9 @@ impl Journal {
 /// Which run a journal belongs to, and whether only its publication is left. Changes nothing.
 pub fn beginning(path: &Path) -> Result<(Begin, bool), StoreError> {
     let mut frames = Frames::open(path)?;
-    let Some((_, Frame::Begin(begin))) = frames.next()? else { return Err(StoreError::no_beginning(path)) };
-    while let Some((_, frame)) = frames.next()? {
+    let mut next = || frames.next_of::<PassedRequest, PassedPage>();
+    let Some((_, Frame::Begin(begin))) = next()? else { return Err(StoreError::no_beginning(path)) };
+    while let Some((_, frame)) = next()? {
         if matches!(frame, Frame::Finish(_)) {
             return Ok((begin, true));
         }
@@ -128,11 +136,15 @@ pub struct FramePlace {
     number: u64,
 }
 
+/// A frame and its number.
+type Numbered<R, P> = Option<(u64, Frame<R, P>)>;
+
 /// Reads a journal from its beginning, up to the first bytes that are no whole frame.
 #[derive(Debug)]
 pub struct Frames {
     path: PathBuf,
     reader: BufReader<File>,
+    decoder: Decoder,
     offset: u64,
     number: u64,
 }
@@ -155,7 +167,8 @@ impl Frames {
                 hint: "start over with `--fresh`; published runs are not touched",
             });
         }
-        Ok(Self { path: path.to_owned(), reader, offset: MAGIC.len() as u64, number: 0 })
+        let decoder = Decoder::new().map_err(StoreError::io("read", path))?;
+        Ok(Self { path: path.to_owned(), reader, decoder, offset: MAGIC.len() as u64, number: 0 })
     }
 
     /// Where the next frame stands, or will.
@@ -174,7 +187,14 @@ impl Frames {
     /// The next whole frame and its number. `None` at the end, or where the tail is torn; asked again later,
     /// it looks again, so that a follower can read a journal that grows.
     pub fn next(&mut self) -> Result<Option<(u64, Frame)>, StoreError> {
-        match codec::decode(&mut self.reader).map_err(StoreError::io("read", &self.path))? {
+        self.next_of()
+    }
+
+    /// The same, with as much of requests and pages as is asked for.
+    pub fn next_of<R: DeserializeOwned, P: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Numbered<R, P>, StoreError> {
+        match self.decoder.decode(&mut self.reader).map_err(StoreError::io("read", &self.path))? {
             Next::Block(number, frame, length) if number == self.number => {
                 self.offset += length;
                 self.number += 1;
@@ -221,7 +241,7 @@ mod tests {
         for cut in 60..whole.len() {
             std::fs::write(&path, &whole[..cut]).expect("writes");
             let before = read(&path);
-            let mut journal = Journal::open(&path, |_, _| {}).expect("opens");
+            let mut journal = Journal::open(&path, |_, _: Frame| {}).expect("opens");
             journal.append(&Frame::Suspect(UrlKey::of("new"))).expect("appends");
             let after = read(&path);
             assert_eq!(after[..before.len()], before[..]);
@@ -250,7 +270,7 @@ mod tests {
         let mut content = std::fs::read(&path).expect("reads");
         content.extend(codec::encode(1, &(99_u8, "a frame of tomorrow")).expect("encodes"));
         std::fs::write(&path, &content).expect("writes");
-        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        let error = Journal::open(&path, |_, _: Frame| {}).expect_err("refused").to_string();
         assert!(error.contains("frame 1 is whole"), "{error}");
         assert_eq!(std::fs::read(&path).expect("reads"), content);
     }
@@ -260,11 +280,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join("r.journal");
         std::fs::write(&path, "hello").expect("writes");
-        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        let error = Journal::open(&path, |_, _: Frame| {}).expect_err("refused").to_string();
         assert!(error.contains("does not begin like a frontier journal"), "{error}");
         assert!(error.contains("--fresh"), "{error}");
         std::fs::write(&path, "TRAWLJ01 and more").expect("writes");
-        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        let error = Journal::open(&path, |_, _: Frame| {}).expect_err("refused").to_string();
         assert!(error.contains("has format 01, this program writes format 2"), "{error}");
     }
 
@@ -277,7 +297,7 @@ mod tests {
         let mut bytes = std::fs::read(&path).expect("reads");
         bytes[20] ^= 1;
         std::fs::write(&path, &bytes).expect("writes");
-        let error = Journal::open(&path, |_, _| {}).expect_err("refused").to_string();
+        let error = Journal::open(&path, |_, _: Frame| {}).expect_err("refused").to_string();
         assert!(error.contains("its first frame is broken"), "{error}");
         assert_eq!(std::fs::read(&path).expect("reads"), bytes, "what is left of it can be rescued");
     }

@@ -13,6 +13,7 @@ use super::frame::Frame;
 use super::history::History;
 use super::journal::Frames;
 use super::layout::{Layout, sync_dir};
+use super::passed::PassedRequest;
 use super::snapshot::{Merged, Reader, Writer};
 use crate::model::UrlKey;
 
@@ -77,7 +78,7 @@ fn clear(dir: &Path) -> Result<(), StoreError> {
 fn sort(journal: &Path, run_id: &str, sorting: &Path, size: usize) -> Result<Vec<Source>, StoreError> {
     let (mut pieces, mut piece) = (Vec::new(), Vec::new());
     let mut frames = Frames::open(journal)?;
-    while let Some((_, frame)) = frames.next()? {
+    while let Some((_, frame)) = frames.next_of::<PassedRequest, _>()? {
         let Frame::Commit(commit) = frame else { continue };
         piece.extend(commit.into_history(run_id));
         if piece.len() >= size {

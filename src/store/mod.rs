@@ -23,6 +23,7 @@ mod layout;
 mod lock;
 mod lookup;
 mod merge;
+mod passed;
 mod replay;
 mod snapshot;
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::error::StoreError;
 use super::frame::{Begin, Commit, Finish, Frame, Settle};
 use super::journal::{FramePlace, Frames, Journal};
+use super::passed::{PassedPage, PassedRequest};
 use crate::model::{Again, HostWait, Position, Refusal, Request, RobotsNote, UrlKey, Wait};
 
 /// The state at the last whole frame.
@@ -57,22 +58,25 @@ impl Hasher for AsItIs {
     }
 }
 
+/// A URL that ended, without what is remembered of its page.
+pub type Settled = Settle<PassedPage>;
+
 /// A URL of an unfinished run.
 #[derive(Debug)]
-pub enum Known {
+pub enum Known<'a> {
     /// Admitted, and not settled.
-    Queued(Box<Request>),
+    Queued(&'a Request),
     /// Admitted, and settled somewhere behind.
-    Done(Box<Request>),
+    Done(&'a Request),
     /// It has its outcome.
-    Settled(Box<Settle>),
+    Settled(&'a Settled),
     /// Found and refused, and nothing more so far.
-    Refused(Box<Refusal>),
+    Refused(&'a Refusal),
 }
 
 impl Replay {
     /// Reads a journal, hands each settle to `settled`, and leaves the journal open for appending.
-    pub fn of(path: &Path, mut settled: impl FnMut(&Settle)) -> Result<(Journal, Self), StoreError> {
+    pub fn of(path: &Path, mut settled: impl FnMut(&Settled)) -> Result<(Journal, Self), StoreError> {
         let mut replay = Self::default();
         let journal = Journal::open(path, |place, frame| match frame {
             Frame::Begin(begin) => replay.begin = Some(begin),
@@ -88,7 +92,12 @@ impl Replay {
         Ok((journal, replay))
     }
 
-    fn commit(&mut self, place: FramePlace, commit: Commit, settled: &mut impl FnMut(&Settle)) {
+    fn commit(
+        &mut self,
+        place: FramePlace,
+        commit: Commit<PassedRequest, PassedPage>,
+        settled: &mut impl FnMut(&Settled),
+    ) {
         if !commit.settled.is_empty() {
             self.idle_starts = 0;
         }
@@ -130,21 +139,16 @@ impl Replay {
     }
 
     /// Reads the journal again and hands over all that is known, in the order in which it became known.
-    pub fn known(&self, path: &Path, mut each: impl FnMut(Known)) -> Result<(), StoreError> {
+    pub fn known(&self, path: &Path, mut each: impl FnMut(Known<'_>)) -> Result<(), StoreError> {
         let mut frames = Frames::open(path)?;
-        while let Some((_, frame)) = frames.next()? {
+        while let Some((_, frame)) = frames.next_of::<Request, PassedPage>()? {
             let Frame::Commit(commit) = frame else { continue };
-            for request in commit.changes.admitted {
+            for request in &commit.changes.admitted {
                 let is_settled = self.settled.contains(&request.key.fingerprint());
-                let request = Box::new(request);
                 each(if is_settled { Known::Done(request) } else { Known::Queued(request) });
             }
-            for refusal in commit.changes.refused {
-                each(Known::Refused(Box::new(refusal)));
-            }
-            for settle in commit.settled {
-                each(Known::Settled(Box::new(settle)));
-            }
+            commit.changes.refused.iter().map(Known::Refused).for_each(&mut each);
+            commit.settled.iter().map(Known::Settled).for_each(&mut each);
         }
         Ok(())
     }

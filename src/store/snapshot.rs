@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{self, Next};
+use super::codec::{self, Decoder, Next};
 use super::error::StoreError;
 use super::history::History;
 use super::layout::Layout;
@@ -38,6 +38,7 @@ enum Block {
 pub struct Reader {
     path: PathBuf,
     file: BufReader<File>,
+    decoder: Decoder,
     merged: Merged,
 }
 
@@ -59,8 +60,9 @@ impl Reader {
         if file.read_exact(&mut magic).is_err() || &magic != MAGIC {
             return Err(damaged(&path));
         }
-        match codec::decode(&mut file).map_err(StoreError::io("read", &path))? {
-            Next::Block(_, Block::Merged(merged), _) => Ok(Self { path, file, merged }),
+        let mut decoder = Decoder::new().map_err(StoreError::io("read", &path))?;
+        match decoder.decode(&mut file).map_err(StoreError::io("read", &path))? {
+            Next::Block(_, Block::Merged(merged), _) => Ok(Self { path, file, decoder, merged }),
             _ => Err(damaged(&path)),
         }
     }
@@ -72,7 +74,7 @@ impl Reader {
 
     /// The next sorted block of entries; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Vec<(UrlKey, History)>>, StoreError> {
-        match codec::decode(&mut self.file).map_err(StoreError::io("read", &self.path))? {
+        match self.decoder.decode(&mut self.file).map_err(StoreError::io("read", &self.path))? {
             Next::Block(_, Block::Entries(entries), _) => Ok(Some(entries)),
             Next::Block(_, Block::End(_), _) => Ok(None),
             _ => Err(damaged(&self.path)),

@@ -330,7 +330,7 @@ mod tests {
                 bytes: u64::MAX >> 20,
                 duration_ms: Some(n * n * 7919),
                 parse_us: 0,
-                page: None,
+                page: None::<crate::store::Page>,
             });
         }
         let finish =
