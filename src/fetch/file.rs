@@ -103,6 +103,7 @@ impl Files {
             ip: None,
             protocol: Protocol::File,
             wire: None,
+            url: None,
         })
     }
 }

@@ -122,6 +122,7 @@ impl Http {
             duration: clock.started.elapsed(),
             ip,
             wire,
+            url: Some(response.url().clone()),
         })
     }
 

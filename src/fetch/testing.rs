@@ -30,6 +30,7 @@ pub(super) fn answer(status: u16, headers: &[(&str, &[u8])], body: &[u8]) -> Fet
         ip: None,
         protocol: Protocol::Http1,
         wire: None,
+        url: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Version};
 use jiff::Timestamp;
+use url::Url;
 
 use super::outcome::Outcome;
 
@@ -74,6 +75,8 @@ pub struct Fetched {
     pub protocol: Protocol,
     /// There only if a sink keeps answers as they came: then the body is kept, too, until it is committed.
     pub wire: Option<Box<Wire>>,
+    /// The address that answered, where it was parsed on the way: whoever needs its parts need not parse it again.
+    pub url: Option<Url>,
 }
 
 impl Fetched {

@@ -331,6 +331,7 @@ mod tests {
             ip: Some([127, 0, 0, 1].into()),
             protocol: Protocol::Http2,
             wire: None,
+            url: None,
         };
         let trail = vec!["http://www.example.org/".into()];
         let request = Request { trail, attempt: 1, ..request("https://www.example.org/a") };

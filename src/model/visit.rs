@@ -166,6 +166,7 @@ mod tests {
                 ip: None,
                 protocol: Protocol::Http1,
                 wire: None,
+                url: None,
             };
             let body = body.map(|bytes| Body { bytes: bytes.clone(), ..Body::default() });
             let ok = Ending::plain(Outcome::Ok);

@@ -32,7 +32,8 @@ impl Reader<'_> {
             Err(failure) => return (without_page(request, fetched, failure.into()), Vec::new()),
         };
         let base = request.base_url.as_deref().unwrap_or(&request.url);
-        let Ok(base) = Url::parse(base) else {
+        let parsed = fetched.url.take().filter(|url| url.as_str() == base);
+        let Ok(base) = parsed.map_or_else(|| Url::parse(base), Ok) else {
             let reason = format!("`{base}` is no address to resolve links against");
             let ending = Ending::because(Outcome::InvalidUrl, reason);
             return (without_page(request, fetched, ending), Vec::new());

@@ -131,6 +131,7 @@ fn preview(config: &Config, reader: &PageReader, test: &Test) -> Result<Preview,
         ip: None,
         protocol: Protocol::Http1,
         wire: None,
+        url: None,
     };
     Ok(block_on(reader.read(request, fetched)))
 }

@@ -29,6 +29,7 @@ pub(super) fn page(path: &str) -> Visit {
         ip: None,
         protocol: Protocol::Http1,
         wire: None,
+        url: None,
     };
     Visit {
         parsed: Some(Parsed {

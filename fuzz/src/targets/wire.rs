@@ -59,6 +59,7 @@ fn answer(status: u16, headers: &[(&'static str, &[u8])], body: Vec<u8>) -> Opti
         ip: None,
         protocol: Protocol::Http1,
         wire: None,
+        url: None,
     })
 }
 
