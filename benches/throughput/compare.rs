@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::job::{self, Job};
-use crate::measure::{Used, measure};
+use crate::measure::{self, Used, measure};
 use crate::peers::Peer;
 use crate::server::{LATENCY, Server};
 use crate::table::{Row, Table};
@@ -59,6 +59,27 @@ pub fn list(table: &mut Table, server: &Server, case: &'static str, count: usize
         programs.push((name, Box::new(move || with_list(urls, peer.command(), "peer.jsonl", count))));
     }
     table.case(in_turn(case, count, rounds, &programs));
+}
+
+/// A list of pages, on one core more each time, up to all: the last of them is that of the server, too.
+pub fn cores(table: &mut Table, server: &Server, count: usize, rounds: usize) {
+    let urls: Vec<String> = (0..count).map(|n| server.url(&format!("/real/{n}"))).collect();
+    let all = measure::cores_in_all();
+    let mut runs: Vec<Vec<Used>> = (0..all).map(|_| Vec::new()).collect();
+    for _ in 0..rounds {
+        for (cores, runs) in (1..).zip(&mut runs) {
+            runs.push(measure::on_cores(&mut Job::over(&urls).command(), cores));
+        }
+    }
+    let walls: Vec<f64> =
+        runs.into_iter().map(|runs| Used::median(runs).wall.as_secs_f64() / count as f64 * 1e6).collect();
+    for (cores, wall) in (1..).zip(&walls) {
+        table.finding(format!(
+            "cores    {cores}: {:.0} pages a second, {:.2} times as many as 1",
+            1e6 / wall,
+            walls[0] / wall
+        ));
+    }
 }
 
 /// A web crawled by its links from one page on, beside a list of the same pages and a plain crawl.

@@ -1,11 +1,12 @@
 //! Pages per CPU-second of the built program against plain loops that do the same work, and against installed peers, in
 //! the same run; of a web that is crawled by its links against a list of the same pages; what latency, a slow host,
-//! compression and further outputs cost; how soon a job with many known URLs sends its first request; parsing alone.
+//! compression and further outputs cost; what a second core gives; how soon a job with many known URLs sends its first
+//! request, and whether its pages cost more than those of a small one; parsing alone.
 //! Prints ratios and fails on none of them.
 //!
 //! `cargo bench --bench throughput -- [--quick] [--only NAME] [--rounds N] [--json FILE] [--svg FILE] [--no-pin]
 //! [--real N] [--tiny N] [--web N] [--site N] [--known N]`, with NAME one of real, tiny, web, site, gzip, latency,
-//! hosts, sinks, start, parse. `TRAWL_BENCH_PAGES=DIR` takes the HTML files of a directory instead of generated real-size
+//! hosts, sinks, cores, start, parse. `TRAWL_BENCH_PAGES=DIR` takes the HTML files of a directory instead of generated real-size
 //! pages; `TRAWL_BENCH_PYTHON=FILE` is a Python that has aiohttp and selectolax, or Scrapy.
 #![allow(
     clippy::unwrap_used,
@@ -118,6 +119,9 @@ fn bench(options: &Options) {
     }
     if options.wants("sinks") {
         outputs::sinks(table, &server, options.real, options.rounds);
+    }
+    if options.wants("cores") {
+        compare::cores(table, &server, options.real, options.rounds);
     }
     if options.wants("start") {
         start::start(table, &server, options.known);

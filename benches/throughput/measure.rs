@@ -55,6 +55,9 @@ pub fn launch() {
     if let Some(role) = std::env::var_os("TRAWL_BENCH_LAUNCHED") {
         command.env("TRAWL_BENCH_ROLE", role);
     }
+    if let Some(cores) = std::env::var("TRAWL_BENCH_CORES").ok().and_then(|cores| cores.parse().ok()) {
+        keep_to(0..cores);
+    }
     let log = tempfile::NamedTempFile::new().expect("temporary file");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().expect("temporary file"));
     let started = Instant::now();
@@ -79,8 +82,31 @@ pub fn launch() {
     );
 }
 
+/// What a running process has used so far: CPU time to a hundredth of a second, and its resident set in bytes.
+pub fn so_far(pid: u32) -> (Duration, u64) {
+    let read =
+        |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a running process");
+    let (stat, memory) = (read("stat"), read("statm"));
+    // Its name stands in parentheses and may hold anything.
+    let fields = stat.rsplit(')').next().expect("fields behind the name").split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+    let pages: u64 = memory.split(' ').nth(1).expect("a resident set").parse().expect("a number");
+    (Duration::from_millis(ticks * 10), pages * 4096)
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Cores of the machine, whichever of them this process may use.
+pub fn cores_in_all() -> usize {
+    let list = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    list.lines().filter(|line| line.starts_with("processor")).count().max(1)
+}
+
+/// A run of a command on this many cores, among them that of the server.
+pub fn on_cores(command: &mut Command, cores: usize) -> Used {
+    measure(command.env("TRAWL_BENCH_CORES", cores.to_string()))
 }
 
 /// Leaves the last core to the server. Children inherit it. Does nothing where there is one core only.
