@@ -22,7 +22,7 @@ pub use parsed::{Charset, CharsetSource, Extracted, Link, Parsed};
 pub use position::{Position, Span};
 pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION, TryLine};
 pub use request::{Hint, Lease, Request, Role, Try};
-pub use resolve::Resolver;
+pub use resolve::{Resolver, beside};
 pub use scope::{
     Nofollow, NormalizeSettings, Override as ScopeOverride, ScopeType, Settings as ScopeSettings,
     check as check_scope, check_override as check_scope_override, check_patterns as check_scope_patterns,

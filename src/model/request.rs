@@ -137,10 +137,15 @@ impl Request {
 
     /// A request for raw text that is no URL: without a host, it can only be refused.
     pub fn unusable(raw: &str, source: &str) -> Self {
+        Self::at(raw.to_owned(), String::new(), source)
+    }
+
+    /// A seed of a source, from the text of a URL in canonical form and its host key.
+    pub fn at(url: String, host: String, source: &str) -> Self {
         Self {
-            url: raw.to_owned(),
-            key: UrlKey::of(raw),
-            host: String::new(),
+            key: UrlKey::of(&url),
+            url,
+            host,
             source: source.to_owned(),
             depth: 0,
             discovered_from: None,

@@ -22,6 +22,13 @@ pub struct Resolver<'a> {
     itself: OnceCell<Option<String>>,
 }
 
+/// The canonical form of a URL that has the origin of `known`, itself canonical, and is plain otherwise. `None` where the
+/// parser has to look at it.
+pub fn beside(known: &Url, raw: &str) -> Option<String> {
+    let plain = Plain { directory: None, ..Plain::of(known)? };
+    raw.starts_with(plain.origin).then(|| plain.resolve(raw, &Normalize::default())).flatten()
+}
+
 /// What stands in front of plain references.
 struct Plain<'a> {
     /// Scheme, host and port.
@@ -166,6 +173,7 @@ const fn class(byte: u8) -> Class {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::canonical;
     use super::*;
 
     const BASES: &[&str] = &[
@@ -247,6 +255,17 @@ mod tests {
                 prop_assert_eq!(&resolved, &expected(&normalize, &base, &reference));
             }
             prop_assert_eq!(resolver.resolve(&reference), resolved, "again");
+        }
+
+        #[test]
+        fn what_stands_beside_a_known_url_is_canonical(
+            known in "http://(h|h:81|127\\.0\\.0\\.1)/[a-c/]{0,3}",
+            raw in "http://(h|h:81|h:8|127\\.0\\.0\\.1|h@h)(/[a-cA./%?#&'é ]{0,8})?",
+        ) {
+            let known = canonical(&known, None).expect("a URL");
+            if let Some(text) = beside(&known, &raw) {
+                prop_assert_eq!(Ok(text), canonical(&raw, None).map(String::from));
+            }
         }
 
         #[test]

@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Source, SourceError, paced, seed, with_role};
+use super::{Seeds, Source, SourceError, paced, with_role};
 use crate::model::{Role, ScopeOverride, Seed};
 
 /// `[[sources]] type = "feed"`
@@ -37,8 +37,9 @@ impl Feed {
 impl Source for Feed {
     fn requests(self: Box<Self>) -> BoxStream<'static, Result<Seed, SourceError>> {
         let Settings { id, urls, .. } = self.settings;
+        let mut seeds = Seeds::of(&id);
         paced(urls.into_iter().enumerate().map(move |(index, raw)| {
-            let seed = seed(raw.trim(), &id, || format!("sources.{id}.urls[{index}]"));
+            let seed = seeds.seed(raw.trim(), || format!("sources.{id}.urls[{index}]"));
             Some(Ok(with_role(seed, Role::Feed)))
         }))
     }

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::lines::{self, Lines, readable};
 use super::table::{self, Table};
-use super::{Source, SourceError, Surroundings, paced, refused, seed};
+use super::{Seeds, Source, SourceError, Surroundings, paced};
 use crate::kind::nearest;
 use crate::model::{ScopeOverride, Seed};
 
@@ -80,6 +80,7 @@ pub struct List {
     /// What places begin with: the name of the file.
     name: String,
     rows: Rows,
+    seeds: Seeds,
 }
 
 /// The file as it is written.
@@ -130,26 +131,26 @@ impl List {
             Some(name) if !is_stdin => name.to_string_lossy().into_owned(),
             _ => "stdin".to_owned(),
         };
-        Ok(Self { id, path, name, rows })
+        Ok(Self { id, path, name, rows, seeds: Seeds::of(&settings.id) })
     }
 
     fn step(&mut self) -> io::Result<Next> {
-        let Self { id, name, rows, .. } = self;
+        let Self { name, rows, seeds, .. } = self;
         Ok(ControlFlow::Continue(match rows {
             Rows::Lines(lines) => match lines.step()? {
                 lines::Piece::End => return Ok(ControlFlow::Break(())),
                 lines::Piece::Part => None,
-                lines::Piece::Line => from_line(lines, id, name),
+                lines::Piece::Line => from_line(lines, seeds, name),
             },
             Rows::Csv { table, column, width } => match table.step()? {
                 table::Piece::End => return Ok(ControlFlow::Break(())),
                 table::Piece::Part => None,
-                table::Piece::Row => from_row(table.row(), column, *width, id, name),
+                table::Piece::Row => from_row(table.row(), seeds, column, *width, name),
             },
             Rows::Jsonl { lines, key } => match lines.step()? {
                 lines::Piece::End => return Ok(ControlFlow::Break(())),
                 lines::Piece::Part => None,
-                lines::Piece::Line => from_json(lines, key, id, name),
+                lines::Piece::Line => from_json(lines, seeds, key, name),
             },
         }))
     }
@@ -215,16 +216,16 @@ fn find(column: &str, header: &[String]) -> Result<usize, String> {
 }
 
 /// What a line gives: nothing if it is empty or a comment.
-fn from_line<R: BufRead>(lines: &Lines<R>, id: &str, name: &str) -> Option<Seed> {
+fn from_line<R: BufRead>(lines: &Lines<R>, seeds: &mut Seeds, name: &str) -> Option<Seed> {
     let (line, too_long) = (lines.line().trim_ascii(), lines.too_long());
     if line.starts_with(b"#") || (line.is_empty() && too_long.is_none()) {
         return None;
     }
-    Some(from_bytes(line, too_long, id, || format!("{name}:{}", lines.number())))
+    Some(from_bytes(line, too_long, seeds, || format!("{name}:{}", lines.number())))
 }
 
 /// What a row of a table gives: nothing if all its cells are empty.
-fn from_row(row: &table::Row, column: &str, width: usize, id: &str, name: &str) -> Option<Seed> {
+fn from_row(row: &table::Row, seeds: &mut Seeds, column: &str, width: usize, name: &str) -> Option<Seed> {
     let cell = row.cell.trim_ascii();
     let place = || format!("{name}:{}", row.line);
     let fault = match row {
@@ -236,41 +237,46 @@ fn from_row(row: &table::Row, column: &str, width: usize, id: &str, name: &str) 
         _ if row.length == 0 => format!("column `{column}` is empty"),
         _ => {
             let too_long = (row.length > row.cell.len() as u64).then_some(row.length);
-            return Some(from_bytes(cell, too_long, id, place));
+            return Some(from_bytes(cell, too_long, seeds, place));
         }
     };
-    Some(refused(&readable(cell), id, fault, place()))
+    Some(seeds.refused(&readable(cell), fault, place()))
 }
 
 /// What a line of JSON gives under `key`: nothing if it is empty.
-fn from_json<R: BufRead>(lines: &Lines<R>, key: &str, id: &str, name: &str) -> Option<Seed> {
+fn from_json<R: BufRead>(lines: &Lines<R>, seeds: &mut Seeds, key: &str, name: &str) -> Option<Seed> {
     let (line, too_long) = (lines.line().trim_ascii(), lines.too_long());
     let place = || format!("{name}:{}", lines.number());
     if too_long.is_some() {
-        return Some(from_bytes(line, too_long, id, place));
+        return Some(from_bytes(line, too_long, seeds, place));
     }
     if line.is_empty() {
         return None;
     }
     let mut json = serde_json::Deserializer::from_slice(line);
     let fault = match Pick(key).deserialize(&mut json).and_then(|value| json.end().map(|()| value)) {
-        Ok(Some(Value::String(url))) => return Some(seed(url.trim(), id, place)),
+        Ok(Some(Value::String(url))) => return Some(seeds.seed(url.trim(), place)),
         Ok(Some(_)) => format!("`{key}` is not a text"),
         Ok(None) => format!("the object has no key `{key}`"),
         // It counts lines within this one.
         Err(error) => format!("not a JSON object: {error}").replace(" at line 1 column ", " at column "),
     };
-    Some(refused(&readable(line), id, fault, place()))
+    Some(seeds.refused(&readable(line), fault, place()))
 }
 
 /// What the bytes of a line or cell are.
-fn from_bytes(bytes: &[u8], too_long: Option<u64>, id: &str, place: impl FnOnce() -> String) -> Seed {
+fn from_bytes(
+    bytes: &[u8],
+    too_long: Option<u64>,
+    seeds: &mut Seeds,
+    place: impl FnOnce() -> String,
+) -> Seed {
     let fault = match (std::str::from_utf8(bytes), too_long) {
         (_, Some(length)) => format!("is {length} bytes long, more than any URL"),
-        (Ok(text), None) => return seed(text.trim(), id, place),
+        (Ok(text), None) => return seeds.seed(text.trim(), place),
         (Err(_), None) => "is not UTF-8".to_owned(),
     };
-    refused(&readable(bytes), id, fault, place())
+    seeds.refused(&readable(bytes), fault, place())
 }
 
 /// Reads one key of a JSON object and passes over the others. The first counts.

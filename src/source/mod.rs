@@ -15,9 +15,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use url::Url;
 
 use crate::kind::Kind;
-use crate::model::{Outcome, Request, Role, ScopeOverride, Seed, canonical};
+use crate::model::{Outcome, Request, Role, ScopeOverride, Seed, beside, canonical, host_key};
 
 /// So much of a text that is no URL is shown.
 const MAX_SHOWN_BYTES: usize = 2048;
@@ -153,11 +154,38 @@ fn paced(
     .boxed()
 }
 
-/// What one text of a list is: a request, or refused at its place.
-fn seed(raw: &str, source: &str, place: impl FnOnce() -> String) -> Seed {
-    match canonical(raw, None) {
-        Ok(url) => Seed::Request(Request::seed(&url, source)),
-        Err(error) => refused(raw, source, error.to_string(), place()),
+/// The seeds of one list, in which most URLs have the origin of the one before.
+struct Seeds {
+    source: String,
+    last: Option<Url>,
+}
+
+impl Seeds {
+    /// Of the source with this id.
+    fn of(source: &str) -> Self {
+        Self { source: source.to_owned(), last: None }
+    }
+
+    /// What one text is: a request, or refused at its place.
+    fn seed(&mut self, raw: &str, place: impl FnOnce() -> String) -> Seed {
+        if let Some(last) = &self.last
+            && let Some(url) = beside(last, raw)
+        {
+            return Seed::Request(Request::at(url, host_key(last), &self.source));
+        }
+        match canonical(raw, None) {
+            Ok(url) => {
+                let request = Request::seed(&url, &self.source);
+                self.last = Some(url);
+                Seed::Request(request)
+            }
+            Err(error) => self.refused(raw, error.to_string(), place()),
+        }
+    }
+
+    /// A text that is no URL, as [`refused`].
+    fn refused(&self, raw: &str, reason: String, place: String) -> Seed {
+        refused(raw, &self.source, reason, place)
     }
 }
 

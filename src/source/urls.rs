@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Source, SourceError, paced, seed};
+use super::{Seeds, Source, SourceError, paced};
 use crate::model::{ScopeOverride, Seed};
 
 /// `[[sources]] type = "urls"`
@@ -36,8 +36,9 @@ impl Urls {
 impl Source for Urls {
     fn requests(self: Box<Self>) -> BoxStream<'static, Result<Seed, SourceError>> {
         let Settings { id, urls, .. } = self.settings;
+        let mut seeds = Seeds::of(&id);
         paced(urls.into_iter().enumerate().map(move |(index, raw)| {
-            Some(Ok(seed(raw.trim(), &id, || format!("sources.{id}.urls[{index}]"))))
+            Some(Ok(seeds.seed(raw.trim(), || format!("sources.{id}.urls[{index}]"))))
         }))
     }
 }
