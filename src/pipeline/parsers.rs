@@ -71,8 +71,8 @@ impl Parsers {
         self.threads
     }
 
-    /// Runs `work` on one of the threads: it is given to them at once, and they take it up when the future is polled or
-    /// dropped. A panic in it is an answer like any other.
+    /// Runs `work` on one of the threads. It is in their queue at once; a thread that sleeps is woken when the future is
+    /// polled or dropped. A panic in it is an answer like any other.
     pub fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T, Panicked>> + use<T, W>
     where
         T: Send + 'static,

@@ -81,8 +81,8 @@ impl Robots {
         Self::default()
     }
 
-    /// What it says of a URL in canonical form: of its path and query, whatever its host. `/robots.txt` itself, as a page, is implicitly
-    /// allowed (RFC 9309 section 2.2.2) but to a crawler that the file names and shuts out.
+    /// What it says of a URL in canonical form: of its path and query, whatever its host. `/robots.txt` itself, as a
+    /// page, is implicitly allowed (RFC 9309 section 2.2.2) but to a crawler that the file names and shuts out.
     pub fn verdict(&self, url: &str) -> Verdict {
         let (_, path) = cut_before_path(url);
         if path.split('?').next() == Some("/robots.txt") && !self.0.is_named {

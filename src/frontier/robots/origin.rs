@@ -187,8 +187,8 @@ impl OriginRobots {
         self.is_unused = false;
     }
 
-    /// What follows for a page of this origin, by its URL in canonical form; `None` as long as nothing is known, or its rules are on the shelf: then it
-    /// waits.
+    /// What follows for a page of this origin, by its URL in canonical form; `None` as long as nothing is known, or
+    /// its rules are on the shelf: then it waits.
     pub fn judge(&self, url: &str) -> Option<Judged> {
         let (line, reason) = match self.known.as_ref()? {
             Known::Refused(outcome, reason) => {
