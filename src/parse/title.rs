@@ -265,6 +265,7 @@ mod tests {
             format!("<script>{}</script>", "var a = '<b>';\n".repeat(100_000)),
             format!("<body><!-- {} -->", "word ".repeat(10_000)),
             format!("<body>{}", "line\r\n".repeat(200_000)),
+            (0..200_000).fold("<html".to_owned(), |tag, i| tag + &format!(" a{i}")) + ">",
             "<!-- </title> -->".repeat(20_000),
             "<p>text</p>".repeat(20_000),
         ] {

@@ -20,6 +20,7 @@ mod survey;
 mod tally;
 mod tasks;
 mod visit;
+mod watching;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -21,9 +21,10 @@ use super::parsers::{Panicked, Parsers};
 use super::robots;
 use super::stop::{Reason, Stop};
 use super::tasks::{Board, Doing, Escort};
+use super::watching::Watching;
 use crate::crash;
-use crate::fetch::{self, Again, Fetcher, Watch, What};
-use crate::frontier::{Frontier, Slot};
+use crate::fetch::{self, Again, Fetcher, What};
+use crate::frontier::Frontier;
 use crate::model::{Ending, Failure, Fetched, Lease, Outcome, Request, Role, Stage, Try, UrlError, Visit};
 use crate::parse::Rules;
 
@@ -108,40 +109,6 @@ pub enum Flow {
     PutOff(Box<Request>, Again),
 }
 
-/// Tells the frontier how a fetch goes on.
-struct Watching {
-    slot: Slot,
-    /// Bytes are counted as they come: what is half fetched takes memory, too.
-    escort: Escort,
-    /// When the request went out.
-    sent: Option<Instant>,
-    /// From there to the beginning of its answer.
-    latency: Duration,
-}
-
-impl Watch for Watching {
-    fn grown(&mut self, bytes: u64) {
-        self.escort.held.set(bytes);
-    }
-
-    fn connecting(&mut self) {
-        self.escort.task.is(Doing::Connecting);
-        self.slot.connecting();
-    }
-
-    fn connected(&mut self) {
-        self.sent = Some(Instant::now());
-        self.escort.task.is(Doing::Headers);
-        self.slot.connected();
-    }
-
-    fn answering(&mut self) {
-        self.latency = self.sent.map_or(Duration::ZERO, |sent| sent.elapsed());
-        self.escort.task.is(Doing::Body);
-        self.slot.answering();
-    }
-}
-
 /// Fetches, as a task of its own, so that it moves while the flow waits for the disk. The task begins at once.
 pub fn fetch(tools: &Arc<Tools>, lease: Lease) -> impl Future<Output = Hop> + use<> {
     let Lease { request, refused } = lease;
@@ -154,7 +121,7 @@ pub fn fetch(tools: &Arc<Tools>, lease: Lease) -> impl Future<Output = Hop> + us
     let (again, began) = (request.clone(), Timestamp::now());
     let escort = Escort { held: tools.frontier.gauge.hold(0), task: tools.board.request(&request) };
     let task = tokio::spawn(async move {
-        let mut watching = Watching { slot, escort, sent: None, latency: Duration::ZERO };
+        let mut watching = Watching::new(slot, escort);
         let result = tokio::select! {
             biased;
             result = tools.fetcher.fetch(&request, &mut watching) => result,

@@ -79,7 +79,7 @@ pub fn html(kind: &str) -> Option<Play> {
         "nested" => ("utf-8", format!("<title>Nested</title>{}deep", "<div>".repeat(100_000)).into()),
         "attributes" => ("utf-8", format!("<title>Attributes</title><p {}>", attributes()).into()),
         "attributes-first" => {
-            ("utf-8", format!("<html {}><title>Attributes first</title>", attributes()).into())
+            ("utf-8", format!("<body {}><title>Attributes first</title>", attributes()).into())
         }
         "attribute" => {
             let value = "x".repeat(1 << 20);
