@@ -10,6 +10,7 @@ use super::index::{Index, Mark};
 use super::journal::Frames;
 use super::layout::Layout;
 use super::lock;
+use super::passed::PassedRequest;
 use super::snapshot::Reader;
 use crate::model::UrlKey;
 
@@ -147,7 +148,7 @@ fn committed(journal: &Path) -> Result<BTreeMap<UrlKey, History>, StoreError> {
     let mut found = BTreeMap::new();
     let mut run_id = String::new();
     let mut frames = Frames::open(journal)?;
-    while let Some((_, frame)) = frames.next()? {
+    while let Some((_, frame)) = frames.next_of::<PassedRequest, _>()? {
         match frame {
             Frame::Begin(begin) => run_id = begin.run_id,
             Frame::Commit(commit) => found.extend(commit.into_history(&run_id)),

@@ -131,7 +131,8 @@ impl Replay {
         let places: BTreeSet<FramePlace> = self.robots.values().copied().collect();
         for place in places {
             frames.go_to(place)?;
-            let Some((_, Frame::Commit(commit))) = frames.next()? else { continue };
+            let next = frames.next_of::<PassedRequest, PassedPage>()?;
+            let Some((_, Frame::Commit(commit))) = next else { continue };
             let latest = |note: &RobotsNote| self.robots.get(&note.origin) == Some(&place);
             commit.changes.robots.into_iter().filter(latest).for_each(&mut each);
         }
@@ -165,7 +166,7 @@ impl Refusals {
 
     /// The refusals of the next frame that has any.
     pub fn more(&mut self) -> Result<Option<Vec<Refusal>>, StoreError> {
-        while let Some((_, frame)) = self.0.next()? {
+        while let Some((_, frame)) = self.0.next_of::<PassedRequest, PassedPage>()? {
             if let Frame::Commit(commit) = frame
                 && !commit.changes.refused.is_empty()
             {
