@@ -43,7 +43,7 @@ impl UrlKey {
     }
 
     /// The inverse of [`UrlKey::to_bytes`].
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 }

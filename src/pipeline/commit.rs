@@ -1,9 +1,8 @@
-//! The commit point. One thread takes checkpoints in order and makes each durable in three steps:
+//! The commit point. One thread takes checkpoints in order and makes each durable in two steps:
 //!
 //! 1. every output journal writes its visits and is synced, side by side, each sink on a thread of its own;
 //! 2. one frame of the frontier journal says which URLs that settles, which requests it admits and how long the
-//!    output journals are now; when it is synced, the checkpoint is true;
-//! 3. the follower of the index is told.
+//!    output journals are now; when it is synced, the checkpoint is true.
 //!
 //! A death before the end of 2 leaves bytes behind the last committed lengths, which the next start cuts off. A
 //! death after it has lost nothing. So a crash can repeat a page and never lose or double one.
@@ -19,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::frontier::{Frontier, SettledLease};
 use crate::model::{Changes, Span, UrlKey, Visit};
 use crate::sink::{Artifact, SinkError};
-use crate::store::{Commit, Frame, Journal, Page, Progress, Settle, StoreError};
+use crate::store::{Commit, Frame, Journal, Page, Settle, StoreError};
 
 use super::sinks::SinkThread;
 use super::tasks::{Doing, Escort, Task};
@@ -96,7 +95,6 @@ struct Work {
     journal: Journal,
     sinks: Vec<SinkThread>,
     frontier: Arc<Frontier>,
-    follower: mpsc::Sender<Progress>,
     disks: Disks,
     task: Task,
     failed: bool,
@@ -136,12 +134,11 @@ impl Committer {
         journal: Journal,
         sinks: Vec<SinkThread>,
         frontier: Arc<Frontier>,
-        follower: mpsc::Sender<Progress>,
         disks: Disks,
         task: Task,
     ) -> std::io::Result<Self> {
         let (orders, incoming) = mpsc::sync_channel(WAITING);
-        let mut work = Work { journal, sinks, frontier, follower, disks, task, failed: false };
+        let mut work = Work { journal, sinks, frontier, disks, task, failed: false };
         let thread = thread::Builder::new().name("commit".to_owned()).spawn(move || {
             for order in incoming {
                 match order {
@@ -192,7 +189,7 @@ impl Committer {
         };
         drop(orders);
         let work = thread.join().map_err(|_| CommitError::Gone("it panicked".to_owned()))?;
-        Ok(Closed { journal: work.journal, sinks: work.sinks, follower: work.follower })
+        Ok(Closed { journal: work.journal, sinks: work.sinks })
     }
 }
 
@@ -201,14 +198,12 @@ pub struct Closed {
     /// The frontier journal.
     pub journal: Journal,
     sinks: Vec<SinkThread>,
-    /// To the follower of the index.
-    pub follower: mpsc::Sender<Progress>,
 }
 
 impl Closed {
     /// A committer that has nothing to commit: the run only has to be published.
-    pub fn new(journal: Journal, sinks: Vec<SinkThread>, follower: mpsc::Sender<Progress>) -> Self {
-        Self { journal, sinks, follower }
+    pub fn new(journal: Journal, sinks: Vec<SinkThread>) -> Self {
+        Self { journal, sinks }
     }
 
     /// Finishes every sink and names all finished files.
@@ -265,7 +260,6 @@ impl Work {
         let settled = settled.collect();
         tasks.iter().chain([&self.task]).for_each(|task| task.is(Doing::Journal));
         committed.settles = self.frame(changes, settled, positions)?;
-        let _ = self.follower.send(Progress::Committed(self.journal.frames()));
         self.disks.check()?;
         Ok(committed)
     }

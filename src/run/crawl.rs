@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +12,6 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::error::RunError;
 use super::exit::Exit;
-use super::following::Following;
 use super::observer::{Observer, Scene};
 use super::plan::follows_links;
 use super::signals::Signals;
@@ -27,10 +26,8 @@ use crate::pipeline::{
     RobotsSettings, SinkThread, Stop, Tally, Tools, Working,
 };
 use crate::source;
-use crate::store::{Finish, Frame, Journal, Known, Progress};
+use crate::store::{Finish, Frame, Journal, Known};
 
-/// How long an interrupted run waits for the index to be closed; what is not closed is checked by the next start.
-const CLOSE_INDEX: Duration = Duration::from_millis(500);
 /// Bytes of waiting requests in memory above which they go to disk.
 const QUEUE_MEMORY: u64 = 64 << 20;
 /// Sockets that a turn of the runtime begins with: so few that what they bring is handed on while it is in the caches.
@@ -52,8 +49,6 @@ pub struct Finished {
     pub session: Session,
     /// Journal and sinks.
     pub closed: Closed,
-    /// The index.
-    pub following: Following,
     /// How it ended.
     pub finish: Finish,
     /// The scoreboard.
@@ -65,29 +60,14 @@ pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop, signals: &Signals) -> Res
     let plan = plan(job, &taken)?;
     plan.working.disks.check()?;
     let sinks = open_sinks(&plan.sinks, &taken)?;
-    let (progress, following) = Following::start(&taken, stop.clone())?;
     let frontier = Arc::new(frontier(&plan, &taken)?);
     let guide = Guide { scope: plan.scope, normalize: plan.normalize, frontier: Arc::clone(&frontier) };
     let first = recall(&guide, &plan.robots, &taken)?;
     let Taken { session, journal, tally, .. } = taken;
-    let crew = Crew {
-        job,
-        frontier,
-        guide,
-        first,
-        journal,
-        sinks,
-        progress,
-        tally,
-        session: &session,
-        stop,
-        signals,
-    };
+    let crew = Crew { job, frontier, guide, first, journal, sinks, tally, session: &session, stop, signals };
     let (frontier, mut closed, tally) = crew.work(plan.working)?;
     let reason = stop.reason();
     if let Some(Reason::Interrupted | Reason::Disk | Reason::Source) = reason {
-        drop(closed);
-        following.wait(Some(CLOSE_INDEX))?;
         let exit = if reason == Some(Reason::Interrupted) { Exit::Interrupted } else { Exit::DiskFull };
         return Ok(Crawled::Stopped(exit, session.dir.partial()));
     }
@@ -98,7 +78,7 @@ pub fn crawl(job: &Job<'_>, taken: Taken, stop: &Stop, signals: &Signals) -> Res
     }
     closed.journal.append(&Frame::Finish(finish.clone()))?;
     closed.journal.sync()?;
-    Ok(Crawled::Ended(Box::new(Finished { session, closed, following, finish, tally })))
+    Ok(Crawled::Ended(Box::new(Finished { session, closed, finish, tally })))
 }
 
 /// The frontier of a run, with nothing in it.
@@ -168,7 +148,6 @@ struct Crew<'a> {
     first: Vec<Visit>,
     journal: Journal,
     sinks: Vec<SinkThread>,
-    progress: mpsc::Sender<Progress>,
     tally: Tally,
     session: &'a Session,
     stop: &'a Stop,
@@ -178,14 +157,13 @@ struct Crew<'a> {
 impl Crew<'_> {
     /// Runs the flow to its end, and settles what was refused and never found on another way.
     fn work(self, plan: Working) -> Result<(Arc<Frontier>, Closed, Tally), RunError> {
-        let Self { job, frontier, guide, first, journal, sinks, progress, tally, session, stop, signals } =
-            self;
+        let Self { job, frontier, guide, first, journal, sinks, tally, session, stop, signals } = self;
         let fault = |error| RunError::Io { action: "start threads for", path: session.dir.partial(), error };
         let runtime = runtime().map_err(fault)?;
         let path = journal.path().to_owned();
         let board = Arc::new(Board::default());
         let (commit, disks) = (board.worker("commit"), plan.disks);
-        let committer = Committer::start(journal, sinks, Arc::clone(&frontier), progress, disks, commit);
+        let committer = Committer::start(journal, sinks, Arc::clone(&frontier), disks, commit);
         let committer = Arc::new(committer.map_err(fault)?);
         let tools = Tools {
             fetcher: plan.fetcher,
@@ -277,7 +255,7 @@ fn scene(
     }
 }
 
-/// One thread moves the network and the flow; parsing, sinks, committer and index have threads of their own.
+/// One thread moves the network and the flow; parsing, sinks and committer have threads of their own.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().max_blocking_threads(64).max_io_events_per_tick(EVENTS).build()
 }

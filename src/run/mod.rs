@@ -10,7 +10,6 @@ mod exit;
 mod explain;
 mod exports;
 mod extract;
-mod following;
 pub mod hosts;
 mod keeping;
 mod lines;
@@ -49,7 +48,6 @@ pub use self::exit::Exit;
 pub use self::explain::{Explanation, InRun, Refused, SourceVerdict, explain, meant};
 pub use self::exports::{Exported, Text};
 pub use self::extract::{Ask as ExtractAsk, ExtractError, Extraction, extract};
-use self::following::Following;
 pub use self::keeping::{Ask as KeepAsk, KeepError, Kept, keep};
 pub use self::log::{RunLog, Saying, init as init_log};
 pub use self::plan::{MAX_URLS, follows_links, plan as plan_run};
@@ -124,10 +122,10 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
         None => match crawl::crawl(job, taken, &stop, &signals)? {
             Crawled::Stopped(exit, place) => Ok(Ended { exit, digest: None, place }),
             Crawled::Ended(finished) => {
-                let Finished { session, closed, following, finish, tally } = *finished;
+                let Finished { session, closed, finish, tally } = *finished;
                 signals.crawled();
                 let publication = Publication { job, session: &session, finish: &finish, tally: &tally };
-                publish(&publication, closed, following)
+                publish(&publication, closed)
             }
         },
     }
@@ -135,30 +133,22 @@ pub fn run(job: &Job<'_>) -> Result<Ended, RunError> {
 
 /// A run whose crawl has ended before: only its publication is left.
 fn finish_publication(job: &Job<'_>, taken: Taken, finish: &Finish) -> Result<Ended, RunError> {
-    let (progress, following) = Following::start(&taken, Stop::default())?;
     let unpublished = taken.session.dir.partial().exists();
     // Of the plan only the sinks are needed: seeds that are gone by now must not hold up what is ready.
     let sinks = pipeline::sinks(job.config, &taken.session.begin.run_id);
     let sinks = if unpublished { open_sinks(&sinks, &taken)? } else { Vec::new() };
     let Taken { session, journal, tally, .. } = taken;
     let publication = Publication { job, session: &session, finish, tally: &tally };
-    publish(&publication, Closed::new(journal, sinks, progress), following)
+    publish(&publication, Closed::new(journal, sinks))
 }
 
-fn publish(
-    publication: &Publication<'_>,
-    mut closed: Closed,
-    following: Following,
-) -> Result<Ended, RunError> {
+fn publish(publication: &Publication<'_>, mut closed: Closed) -> Result<Ended, RunError> {
     let (exit, digest) = publication.carry_out(&mut closed, Timestamp::now())?;
-    let Closed { journal, follower, .. } = closed;
-    drop(follower);
-    following.wait(None)?;
     // Before the journal retires, so that the start after a death goes on with it.
     if let Some(keep) = publication.job.config.job.keep_runs {
         retention::keep_newest(&publication.session.dir, &publication.job.config.job.name, keep);
     }
-    publication.retire(journal.path())?;
+    publication.retire(closed.journal.path())?;
     Ok(Ended { exit, digest: Some(Box::new(digest)), place: publication.place() })
 }
 

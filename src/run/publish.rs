@@ -33,7 +33,7 @@ use crate::crash;
 use crate::model::SCHEMA_VERSION;
 use crate::pipeline::{Closed, Tally};
 use crate::sink::Artifact;
-use crate::store::{Finish, Progress, merge, replace_file, sync_dir};
+use crate::store::{Finish, merge, replace_file, sync_dir};
 
 /// What a publication needs to know.
 pub struct Publication<'a> {
@@ -58,8 +58,7 @@ impl Publication<'_> {
         if self.is_good() { self.session.dir.published() } else { self.session.dir.failed() }
     }
 
-    /// Carries it out, up to the journal, which the follower of the index may still need. Gives the exit code, and
-    /// what the run came to.
+    /// Carries it out, up to the journal. Gives the exit code, and what the run came to.
     pub fn carry_out(&self, closed: &mut Closed, now: Timestamp) -> Result<(Exit, Digest), RunError> {
         let config = self.job.config;
         let names = (self.session.begin.run_id.as_str(), config.job.name.as_str());
@@ -84,9 +83,7 @@ impl Publication<'_> {
         if self.is_good() {
             self.session.dir.point_latest()?;
             crash::reached("publish.latest");
-            let snapshot = self.merge_history(closed)?;
-            crash::reached("publish.snapshot");
-            let _ = closed.follower.send(Progress::Published(snapshot));
+            self.merge_history(closed)?;
         }
         Ok((exit, Digest::new(&summary, exit, &self.place())))
     }
@@ -155,18 +152,14 @@ impl Publication<'_> {
         }
     }
 
-    /// Merges base and journal into the next snapshot, unless that was done before.
-    fn merge_history(&self, closed: &Closed) -> Result<u64, RunError> {
-        let (base, newest) = (self.session.begin.snapshot, self.session.layout.newest_snapshot()?);
-        let number = if newest > base {
-            newest
-        } else {
-            merge(&self.session.layout, base, &self.session.begin.run_id, closed.journal.path())?
-        };
-        if base > 0 {
-            directory::remove(&self.session.layout.snapshot(base))?;
+    /// Merges base and journal into the next snapshot, and into the index.
+    fn merge_history(&self, closed: &Closed) -> Result<(), RunError> {
+        let (layout, begin) = (&self.session.layout, &self.session.begin);
+        merge(layout, begin.snapshot, &begin.run_id, closed.journal.path())?;
+        if begin.snapshot > 0 {
+            directory::remove(&layout.snapshot(begin.snapshot))?;
         }
-        Ok(number)
+        Ok(())
     }
 
     /// The last step: from here on there is no unfinished run.

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zstd::bulk::Decompressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// Length (u32), number (u64), checksum (u64), all little-endian.
 const HEADER: usize = 20;
@@ -19,20 +19,46 @@ const KEPT_BUFFER: usize = 4 << 20;
 /// Fast: the text in a frame still shrinks to about a third.
 const LEVEL: i32 = 1;
 
-/// A value as one block.
-pub fn encode<T: Serialize>(number: u64, value: &T) -> io::Result<Vec<u8>> {
-    let plain = postcard::to_stdvec(value).map_err(io::Error::other)?;
-    if plain.len() > MAX_BLOCK {
-        return Err(io::Error::other(format!("a block of {} bytes is over the bound", plain.len())));
+/// Writes blocks. Keeps its buffers from one to the next.
+pub struct Encoder {
+    packer: Compressor<'static>,
+    plain: Vec<u8>,
+    block: Vec<u8>,
+}
+
+impl Encoder {
+    /// One that has written nothing.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { packer: Compressor::new(LEVEL)?, plain: Vec::new(), block: Vec::new() })
     }
-    let packed = zstd::bulk::compress(&plain, LEVEL)?;
-    let length = u32::try_from(packed.len()).map_err(io::Error::other)?;
-    let mut block = Vec::with_capacity(HEADER + packed.len());
-    block.extend_from_slice(&length.to_le_bytes());
-    block.extend_from_slice(&number.to_le_bytes());
-    block.extend_from_slice(&checksum(number, &packed).to_le_bytes());
-    block.extend_from_slice(&packed);
-    Ok(block)
+
+    /// A value as one block.
+    pub fn encode<T: Serialize>(&mut self, number: u64, value: &T) -> io::Result<&[u8]> {
+        // One large block must not be held for ever.
+        self.plain.clear();
+        self.plain.shrink_to(KEPT_BUFFER);
+        self.plain = postcard::to_extend(value, std::mem::take(&mut self.plain)).map_err(io::Error::other)?;
+        if self.plain.len() > MAX_BLOCK {
+            return Err(io::Error::other(format!("a block of {} bytes is over the bound", self.plain.len())));
+        }
+        let bound = HEADER + zstd::zstd_safe::compress_bound(self.plain.len());
+        self.block.clear();
+        self.block.shrink_to(bound.max(KEPT_BUFFER));
+        self.block.resize(bound, 0);
+        let length = self.packer.compress_to_buffer(&self.plain, &mut self.block[HEADER..])?;
+        self.block.truncate(HEADER + length);
+        let (header, packed) = self.block.split_at_mut(HEADER);
+        header[..4].copy_from_slice(&u32::try_from(length).map_err(io::Error::other)?.to_le_bytes());
+        header[4..12].copy_from_slice(&number.to_le_bytes());
+        header[12..].copy_from_slice(&checksum(number, packed).to_le_bytes());
+        Ok(&self.block)
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Encoder")
+    }
 }
 
 /// What stands next in a file of blocks.
@@ -138,6 +164,10 @@ mod tests {
         Decoder::new().expect("a decoder")
     }
 
+    fn encode(number: u64, value: impl Serialize) -> Vec<u8> {
+        Encoder::new().expect("an encoder").encode(number, &value).expect("encodes").to_owned()
+    }
+
     fn all(mut bytes: &[u8]) -> (Vec<(u64, String)>, bool) {
         let (mut decoder, mut read) = (decoder(), Vec::new());
         loop {
@@ -151,8 +181,7 @@ mod tests {
 
     #[test]
     fn every_cut_gives_the_whole_blocks_before_it() {
-        let blocks: Vec<Vec<u8>> =
-            (0..3).map(|n| encode(n, &format!("block {n}")).expect("encodes")).collect();
+        let blocks: Vec<Vec<u8>> = (0..3).map(|n| encode(n, format!("block {n}"))).collect();
         let bytes = blocks.concat();
         for cut in 0..=bytes.len() {
             let (read, torn) = all(&bytes[..cut]);
@@ -171,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_is_torn_and_never_another_value() {
-        let bytes = encode(7, &"some text that is long enough to be packed packed packed").expect("encodes");
+        let bytes = encode(7, "some text that is long enough to be packed packed packed");
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
@@ -193,7 +222,7 @@ mod tests {
     #[test]
     fn what_a_torn_header_claims_is_not_reserved() {
         for claimed in [MAX_BLOCK, MAX_BLOCK - 1, MAX_BLOCK / 2] {
-            let mut bytes = encode(0, &"short").expect("encodes");
+            let mut bytes = encode(0, "short");
             bytes[..4].copy_from_slice(&u32::try_from(claimed).expect("fits").to_le_bytes());
             let mut reader = Asked(&bytes, 0);
             assert!(matches!(decoder().decode::<String>(&mut reader), Ok(Next::Torn)));
@@ -205,7 +234,7 @@ mod tests {
             );
         }
         // One that claims more than there may be is not even looked into.
-        let mut bytes = encode(0, &"short").expect("encodes");
+        let mut bytes = encode(0, "short");
         bytes[..4].fill(0xFF);
         let mut reader = Asked(&bytes, 0);
         assert!(matches!(decoder().decode::<String>(&mut reader), Ok(Next::Torn)) && reader.1 == HEADER);
@@ -217,7 +246,7 @@ mod tests {
             texts in proptest::collection::vec("[a-z]{0,40}", 1..6), at in 0..400usize, length in 0..60usize,
             put in proptest::collection::vec(any::<u8>(), 0..60),
         ) {
-            let blocks: Vec<Vec<u8>> = (0..).zip(&texts).map(|(n, text)| encode(n, text).expect("encodes")).collect();
+            let blocks: Vec<Vec<u8>> = (0..).zip(&texts).map(|(n, text)| encode(n, text)).collect();
             let whole = blocks.concat();
             let at = at % (whole.len() + 1);
             let mut damaged = whole.clone();

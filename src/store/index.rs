@@ -4,26 +4,39 @@
 //! the next open; recovery may panic; big batches of random keys hold memory; after a full disk every call fails until it is opened anew; its flush does not survive a power cut.
 
 use std::cell::Cell;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::codec::{Decoder, Encoder, Next};
 use super::error::StoreError;
 use super::history::History;
-use super::layout::{replace_file, sync_dir};
+use super::layout::{Layout, replace_file, sync_dir};
+use super::lock;
 use crate::model::UrlKey;
 
-/// How far the index is: which snapshot it was built from and which frames of which journal it holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How far the index is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Number of the snapshot.
-    pub snapshot: u64,
-    /// Journal applied on top; empty if none.
-    pub run_id: String,
-    /// Frames of that journal that are applied.
-    pub frames: u64,
+    /// Number of the snapshot that it holds; none while it is brought from one to the next.
+    pub snapshot: Option<u64>,
     /// Entries at least, by which a loss is noticed.
     pub entries: u64,
+}
+
+/// Entries in the order of their keys.
+pub type Entries = Vec<(UrlKey, History)>;
+
+/// A block of the index: where it begins, and what stands in it.
+pub struct Block {
+    /// Its entries have this key or a higher one.
+    pub start: UrlKey,
+    /// Where the next block begins.
+    pub end: Option<UrlKey>,
+    /// What it holds.
+    pub entries: Entries,
 }
 
 /// Which boot had sled open last. After another boot its files may lack what it believed to be on disk.
@@ -39,7 +52,8 @@ pub struct Index {
     opened: PathBuf,
     boot_id: String,
     db: Open,
-    entries: u64,
+    encoder: Encoder,
+    decoder: Decoder,
 }
 
 /// sled as long as it is open. It syncs while it is dropped, and panics if the disk does not let it.
@@ -59,14 +73,38 @@ impl Drop for Open {
     }
 }
 
-const MARK: &[u8] = b"m";
-const PAGE: u8 = b'p';
+const MARK: &[u8] = b"mark";
+/// What the keys of blocks begin with.
+const BLOCK: u8 = b'p';
+/// Where the first block begins.
+const LEAST: UrlKey = UrlKey::from_bytes([0; 16]);
+/// How long `trawl get` may hold sled before a publication does without the index.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Cache of sled; its real use of memory is up to twice that.
 const CACHE: u64 = 16 << 20;
 
 impl Index {
-    /// Opens what is there, or an empty one. An `Err` that is not [`StoreError::is_full`] means: set it aside.
-    pub fn open(dir: &Path, opened: &Path, boot_id: &str) -> Result<Self, StoreError> {
+    /// Opens the index of a job, or an empty one. An `Err` that is not [`StoreError::is_full`] means: set it aside.
+    pub fn open(layout: &Layout) -> Result<Self, StoreError> {
+        Self::of_boot(&layout.sled(), &layout.sled_mark(), &lock::boot_id())
+    }
+
+    /// The same, and waits for somebody else to let go of it.
+    pub fn open_patiently(layout: &Layout) -> Result<Self, StoreError> {
+        let began = Instant::now();
+        loop {
+            match Self::open(layout) {
+                Err(StoreError::Index { what, .. })
+                    if what.contains("could not acquire lock") && began.elapsed() < PATIENCE =>
+                {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn of_boot(dir: &Path, opened: &Path, boot_id: &str) -> Result<Self, StoreError> {
         let fault = |what: String, full| StoreError::Index { path: dir.to_owned(), what, full };
         let last: Option<Opened> =
             std::fs::read_to_string(opened).ok().and_then(|text| serde_json::from_str(&text).ok());
@@ -90,9 +128,9 @@ impl Index {
             opened: opened.to_owned(),
             boot_id: boot_id.to_owned(),
             db,
-            entries: 0,
+            encoder: Encoder::new().map_err(StoreError::io("write", dir))?,
+            decoder: Decoder::new().map_err(StoreError::io("read", dir))?,
         };
-        index.entries = index.mark()?.map_or(0, |mark| mark.entries);
         if !closed {
             index.check()?;
         }
@@ -101,17 +139,17 @@ impl Index {
 
     /// After a death with the index open: every entry still reads, and none is missing.
     fn check(&mut self) -> Result<(), StoreError> {
-        let found = self.guard_scan()?;
-        if found < self.entries {
-            return Err(self.fault(format!("{found} of {} entries are left", self.entries), false));
+        let Some(Mark { entries, .. }) = self.mark()? else { return Ok(()) };
+        let (mut found, mut from) = (0, Some(LEAST));
+        while let Some(key) = from {
+            let block = self.block(key)?;
+            found += block.entries.len() as u64;
+            from = block.end;
         }
-        self.entries = found;
+        if found < entries {
+            return Err(self.fault(format!("{found} of {entries} entries are left"), false));
+        }
         Ok(())
-    }
-
-    fn guard_scan(&self) -> Result<u64, StoreError> {
-        let counted = quietly(|| self.scan().try_fold(0_u64, |count, entry| entry.map(|_| count + 1)));
-        counted.unwrap_or_else(|| Err(self.fault("it panicked".to_owned(), false)))
     }
 
     /// How far it is. `None` if it is empty or says nothing sensible.
@@ -120,44 +158,45 @@ impl Index {
         Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
     }
 
-    /// Puts entries in the order of their keys, then the mark. A death in between repeats the puts, which
-    /// changes nothing.
-    pub fn apply(&mut self, mut entries: Vec<(UrlKey, History)>, mark: &Mark) -> Result<(), StoreError> {
-        // Moves each of them once: they are large.
-        entries.sort_by_cached_key(|(key, _)| *key);
-        // Single inserts in order are as fast as a batch, and a batch would hold one epoch pin however long it
-        // is, so that garbage outruns its collection.
-        for (key, history) in &entries {
-            let value = self.pack(history)?;
-            let old = self.guard(|db| db.insert(page_key(*key), value))?;
-            self.entries += u64::from(old.is_none());
-        }
-        let mark = self.pack(&Mark { entries: self.entries, ..mark.clone() })?;
-        self.guard(|db| db.insert(MARK, mark)).map(|_| ())
+    /// Says how far it is.
+    pub fn set_mark(&self, mark: Mark) -> Result<(), StoreError> {
+        let mark = postcard::to_stdvec(&mark).map_err(|error| self.fault(error.to_string(), false))?;
+        self.guard(|db| db.insert(MARK, mark)).map(drop)
     }
 
-    fn pack<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, StoreError> {
-        postcard::to_stdvec(value).map_err(|error| self.fault(error.to_string(), false))
+    /// Puts a block in place of the one that begins at the same key.
+    pub fn put(&mut self, start: UrlKey, entries: &Entries) -> Result<(), StoreError> {
+        let encoded = self.encoder.encode(0, entries).map(sled::IVec::from);
+        let block = encoded.map_err(|error| self.fault(error.to_string(), false))?;
+        // A batch would hold one epoch pin however long it is, so that garbage outruns its collection.
+        self.guard(|db| db.insert(block_key(start), block)).map(drop)
+    }
+
+    /// The block in which a key stands, if it stands anywhere; one without entries if there is none.
+    pub fn block(&mut self, key: UrlKey) -> Result<Block, StoreError> {
+        let key = block_key(key);
+        let before = self.guard(|db| db.range(..=key).next_back().transpose())?;
+        let (start, entries) = match before.and_then(|(start, block)| Some((key_of(&start)?, block))) {
+            Some((start, block)) => (start, self.decode(&block)?),
+            None => (LEAST, Vec::new()),
+        };
+        let behind = (Bound::Excluded(block_key(start)), Bound::Unbounded);
+        let next = self.guard(|db| db.range::<[u8; 17], _>(behind).keys().next().transpose())?;
+        Ok(Block { start, end: next.and_then(|next| key_of(&next)), entries })
+    }
+
+    fn decode(&mut self, block: &[u8]) -> Result<Entries, StoreError> {
+        match self.decoder.decode(&mut &*block) {
+            Ok(Next::Block(_, entries, _)) => Ok(entries),
+            _ => Err(self.fault("a block of it is broken".to_owned(), false)),
+        }
     }
 
     /// What is known of one URL.
-    pub fn get(&self, key: UrlKey) -> Result<Option<History>, StoreError> {
-        let bytes = self.guard(|db| db.get(page_key(key)))?;
-        bytes.map(|bytes| self.unpack(&bytes)).transpose()
-    }
-
-    /// Everything, in the order of keys.
-    pub fn scan(&self) -> impl Iterator<Item = Result<(UrlKey, History), StoreError>> + '_ {
-        self.db.0.iter().flat_map(|db| db.scan_prefix([PAGE])).map(|entry| {
-            let (key, value) = entry.map_err(|error| self.fault(error.to_string(), is_full(&error)))?;
-            let key = key.get(1..17).and_then(|key| key.try_into().ok());
-            let key = key.ok_or_else(|| self.fault("a key of the wrong length".to_owned(), false))?;
-            Ok((UrlKey::from_bytes(key), self.unpack(&value)?))
-        })
-    }
-
-    fn unpack(&self, bytes: &[u8]) -> Result<History, StoreError> {
-        postcard::from_bytes(bytes).map_err(|error| self.fault(error.to_string(), false))
+    pub fn get(&mut self, key: UrlKey) -> Result<Option<History>, StoreError> {
+        let mut entries = self.block(key)?.entries;
+        let at = entries.binary_search_by_key(&key, |(key, _)| *key);
+        Ok(at.ok().map(|at| entries.swap_remove(at).1))
     }
 
     /// Closes it so that another boot may trust it: flushed, and every file really on disk.
@@ -232,10 +271,17 @@ pub fn set_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-fn page_key(key: UrlKey) -> [u8; 17] {
-    let mut bytes = [PAGE; 17];
-    bytes[1..].copy_from_slice(&key.to_bytes());
+fn block_key(start: UrlKey) -> [u8; 17] {
+    let mut bytes = [BLOCK; 17];
+    bytes[1..].copy_from_slice(&start.to_bytes());
     bytes
+}
+
+/// Where a block begins; `None` if it is the key of something else.
+fn key_of(bytes: &[u8]) -> Option<UrlKey> {
+    let (kind, key) = bytes.split_first()?;
+    (*kind == BLOCK).then_some(())?;
+    key.try_into().ok().map(UrlKey::from_bytes)
 }
 
 fn write_opened(path: &Path, boot_id: &str, closed: bool) -> Result<(), StoreError> {
@@ -267,12 +313,12 @@ mod tests {
     fn a_left_over_of_a_kill_while_opening_does_no_harm() {
         let dir = tempfile::tempdir().expect("temp dir");
         let (sled, mark) = (dir.path().join("sled"), dir.path().join("sled.mark"));
-        let wanted = Mark { snapshot: 3, ..Mark::default() };
-        let mut index = Index::open(&sled, &mark, "boot").expect("opens");
-        index.apply(Vec::new(), &wanted).expect("applies");
+        let wanted = Mark { snapshot: Some(3), entries: 0 };
+        let index = Index::of_boot(&sled, &mark, "boot").expect("opens");
+        index.set_mark(wanted).expect("is marked");
         index.close().expect("closes");
         std::fs::write(sled.join("snap.00000000000FFFFF.generating"), "half").expect("writes");
-        let index = Index::open(&sled, &mark, "boot").expect("opens again");
+        let index = Index::of_boot(&sled, &mark, "boot").expect("opens again");
         assert_eq!(index.mark().expect("reads"), Some(wanted));
     }
 
@@ -294,18 +340,18 @@ mod tests {
     fn an_index_left_open_is_not_trusted_after_another_boot() {
         let dir = tempfile::tempdir().expect("temp dir");
         let (sled, mark) = (dir.path().join("sled"), dir.path().join("sled.mark"));
-        drop(Index::open(&sled, &mark, "boot").expect("opens"));
-        assert!(Index::open(&sled, &mark, "another").is_err());
-        Index::open(&sled, &mark, "boot").expect("the same boot").close().expect("closes");
-        drop(Index::open(&sled, &mark, "another").expect("it was closed"));
+        drop(Index::of_boot(&sled, &mark, "boot").expect("opens"));
+        assert!(Index::of_boot(&sled, &mark, "another").is_err());
+        Index::of_boot(&sled, &mark, "boot").expect("the same boot").close().expect("closes");
+        drop(Index::of_boot(&sled, &mark, "another").expect("it was closed"));
     }
 
     #[test]
     fn without_the_name_of_the_boot_an_index_left_open_is_not_trusted() {
         let dir = tempfile::tempdir().expect("temp dir");
         let (sled, mark) = (dir.path().join("sled"), dir.path().join("sled.mark"));
-        Index::open(&sled, &mark, "").expect("opens").close().expect("closes");
-        drop(Index::open(&sled, &mark, "").expect("it was closed"));
-        assert!(Index::open(&sled, &mark, "").is_err());
+        Index::of_boot(&sled, &mark, "").expect("opens").close().expect("closes");
+        drop(Index::of_boot(&sled, &mark, "").expect("it was closed"));
+        assert!(Index::of_boot(&sled, &mark, "").is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::codec::{self, Decoder, Next};
+use super::codec::{Decoder, Encoder, Next};
 use super::error::StoreError;
 use super::frame::{Begin, Frame};
 use super::layout::sync_dir;
@@ -25,6 +25,7 @@ const FORMAT: u32 = 2;
 pub struct Journal {
     path: PathBuf,
     file: File,
+    encoder: Encoder,
     /// End of the last whole frame.
     length: u64,
     /// End of the last frame that is committed, and the number of the one behind it.
@@ -38,9 +39,9 @@ impl Journal {
     pub fn create(path: &Path, begin: &Begin) -> Result<Self, StoreError> {
         let dir = path.parent().unwrap_or(Path::new("."));
         let mut bytes = MAGIC.to_vec();
-        let frame =
-            codec::encode(0, &<Frame>::Begin(begin.clone())).map_err(StoreError::io("write", path))?;
-        bytes.extend_from_slice(&frame);
+        let frame = <Frame>::Begin(begin.clone());
+        let mut encoder = Encoder::new().map_err(StoreError::io("write", path))?;
+        bytes.extend_from_slice(encoder.encode(0, &frame).map_err(StoreError::io("write", path))?);
         super::layout::replace_file(path, &bytes)?;
         sync_dir(dir)?;
         Self::open(path, |_, _: Frame| {})
@@ -69,7 +70,8 @@ impl Journal {
             file.set_len(length).map_err(StoreError::io("cut", path))?;
             file.sync_all().map_err(StoreError::io("sync", path))?;
         }
-        let mut journal = Self { path: path.to_owned(), file, length, synced: (length, next), next };
+        let encoder = Encoder::new().map_err(StoreError::io("write", path))?;
+        let mut journal = Self { path: path.to_owned(), file, encoder, length, synced: (length, next), next };
         journal.file.seek(SeekFrom::Start(length)).map_err(StoreError::io("read", path))?;
         Ok(journal)
     }
@@ -77,8 +79,8 @@ impl Journal {
     /// Appends a frame and gives its number. Not committed before [`Journal::sync`].
     pub fn append(&mut self, frame: &Frame) -> Result<u64, StoreError> {
         let number = self.next;
-        let block = codec::encode(number, frame).map_err(StoreError::io("write", &self.path))?;
-        if let Err(error) = self.file.write_all(&block) {
+        let block = self.encoder.encode(number, frame).map_err(StoreError::io("write", &self.path))?;
+        if let Err(error) = self.file.write_all(block) {
             // Half a frame would hide every frame behind it: take it back, so that the run can end well.
             let _ = self.file.set_len(self.length);
             let _ = self.file.seek(SeekFrom::Start(self.length));
@@ -185,7 +187,7 @@ impl Frames {
     }
 
     /// The next whole frame and its number. `None` at the end, or where the tail is torn; asked again later,
-    /// it looks again, so that a follower can read a journal that grows.
+    /// it looks again: a journal may be growing.
     pub fn next(&mut self) -> Result<Option<(u64, Frame)>, StoreError> {
         self.next_of()
     }
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_sees_frames_as_they_come() {
+    fn frames_are_seen_as_they_come() {
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join("r.journal");
         let mut journal = Journal::create(&path, &begin()).expect("creates");
@@ -268,7 +270,8 @@ mod tests {
         let path = dir.path().join("r.journal");
         Journal::create(&path, &begin()).expect("creates");
         let mut content = std::fs::read(&path).expect("reads");
-        content.extend(codec::encode(1, &(99_u8, "a frame of tomorrow")).expect("encodes"));
+        let mut encoder = Encoder::new().expect("an encoder");
+        content.extend(encoder.encode(1, &(99_u8, "a frame of tomorrow")).expect("encodes"));
         std::fs::write(&path, &content).expect("writes");
         let error = Journal::open(&path, |_, _: Frame| {}).expect_err("refused").to_string();
         assert!(error.contains("frame 1 is whole"), "{error}");

@@ -60,7 +60,7 @@ impl Lookup {
         if let Some(history) = self.recent.get(&key) {
             return Ok(Some(Found { history: history.clone(), unpublished: true }));
         }
-        if let Some(Ok(history)) = self.index.as_ref().map(|index| index.get(key)) {
+        if let Some(Ok(history)) = self.index.as_mut().map(|index| index.get(key)) {
             return Ok(history.map(published));
         }
         let Some(mut reader) = self.reader()? else { return Ok(None) };
@@ -133,10 +133,10 @@ fn current_index(layout: &Layout, snapshot: u64) -> Option<Index> {
     if snapshot == 0 || !layout.sled().exists() {
         return None;
     }
-    let index = Index::open(&layout.sled(), &layout.sled_mark(), &lock::boot_id());
+    let index = Index::open(layout);
     let index = index.map_err(|error| tracing::debug!(%error, "answering from the snapshot")).ok()?;
     match index.mark() {
-        Ok(Some(Mark { snapshot: held, run_id, .. })) if held == snapshot && run_id.is_empty() => Some(index),
+        Ok(Some(Mark { snapshot: Some(held), .. })) if held == snapshot => Some(index),
         _ => {
             let _ = index.close();
             None

@@ -1,5 +1,5 @@
 //! At publication, base and journal become the next snapshot: an external merge sort, so that memory is bounded
-//! however many URLs there are. Nothing is read back from sled.
+//! however many URLs there are. The index in sled is brought along, and nothing is read back from it.
 //!
 //! The journal is read once. What it says is sorted in memory piece by piece; all pieces but the last go to files.
 //! Then base and pieces are merged, the newest word about a key winning.
@@ -11,19 +11,37 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::frame::Frame;
 use super::history::History;
+use super::indexing::Indexing;
 use super::journal::Frames;
 use super::layout::{Layout, sync_dir};
 use super::passed::PassedRequest;
 use super::snapshot::{Merged, Reader, Writer};
+use crate::crash;
 use crate::model::UrlKey;
 
 /// Entries that are sorted in memory: about 20 MB.
 const PIECE: usize = 50_000;
 
-/// Merges snapshot `base` and the journal of a finished run into the next snapshot, durable on return.
-/// Gives the new number. Doing it twice gives the same.
+/// Brings the history from snapshot `base` to the next one, by what the journal of a finished run says; and the
+/// index, too. Durable on return. Gives the new number. Doing it twice gives the same.
 pub fn merge(layout: &Layout, base: u64, run_id: &str, journal: &Path) -> Result<u64, StoreError> {
+    if layout.newest_snapshot()? > base {
+        return reindex(layout, base + 1);
+    }
     merge_in_pieces(layout, base, run_id, journal, PIECE)
+}
+
+/// What a death left undone between the snapshot and the end of the index.
+fn reindex(layout: &Layout, number: u64) -> Result<u64, StoreError> {
+    let mut indexing = Indexing::begin(layout, number);
+    if indexing.is_anew() {
+        let mut source = Source::base(layout, number)?;
+        while let Some((key, history)) = source.next()? {
+            indexing.put(key, &history);
+        }
+    }
+    indexing.finish(number)?;
+    Ok(number)
 }
 
 fn merge_in_pieces(
@@ -47,14 +65,20 @@ fn merge_in_pieces(
     for (age, source) in sources.iter_mut().enumerate() {
         heads.extend(source.peek()?.map(|key| Reverse((key, Reverse(age)))));
     }
+    let mut indexing = Indexing::begin(layout, base);
     let mut last = None;
     while let Some(Reverse((key, Reverse(age)))) = heads.pop() {
         let source = &mut sources[age];
         let entry = source.next()?;
         heads.extend(source.peek()?.map(|key| Reverse((key, Reverse(age)))));
         // The newest word about a key comes first; what follows is older.
-        if last != Some(key) {
-            entry.map_or(Ok(()), |entry| writer.push(entry))?;
+        if last != Some(key)
+            && let Some(entry) = entry
+        {
+            if age > 0 || indexing.is_anew() {
+                indexing.put(key, &entry.1);
+            }
+            writer.push(entry)?;
         }
         last = Some(key);
     }
@@ -62,6 +86,8 @@ fn merge_in_pieces(
     std::fs::rename(&unfinished, &path).map_err(StoreError::io("rename", &unfinished))?;
     sync_dir(&layout.snapshots())?;
     clear(&sorting)?;
+    crash::reached("publish.snapshot");
+    indexing.finish(number)?;
     Ok(number)
 }
 

@@ -4,8 +4,8 @@
 //! runs. sled stands behind them as an index that can always be rebuilt from the two:
 //!
 //! ```text
-//! commit ──frame──► journal (fsync = the commit point) ──follower──► sled (index)
-//! publish:  snapshot n + journal ──merge──► snapshot n+1 (fsync) ── then the journal retires
+//! commit ──frame──► journal (fsync = the commit point)
+//! publish:  snapshot n + journal ──merge──► snapshot n+1 (fsync), sled (index) ── then the journal retires
 //! ```
 //!
 //! Why not sled alone: the flush of sled 0.34 does not survive a power cut, and a kill while it opens can
@@ -14,10 +14,10 @@
 mod account;
 mod codec;
 mod error;
-mod follower;
 mod frame;
 mod history;
 mod index;
+mod indexing;
 mod journal;
 mod layout;
 mod lock;
@@ -29,7 +29,6 @@ mod snapshot;
 
 pub use account::Account;
 pub use error::StoreError;
-pub use follower::{Follower, Progress};
 pub use frame::{Begin, Commit, Finish, Frame, Page, Settle, Start};
 pub use history::History;
 pub use index::is_minded_panic;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{self, Decoder, Next};
+use super::codec::{Decoder, Encoder, Next};
 use super::error::StoreError;
 use super::history::History;
 use super::layout::Layout;
@@ -18,7 +18,7 @@ const MAGIC: &[u8; 8] = b"TRAWLS01";
 /// Entries of a block: about 50 KB before packing.
 const BLOCK: usize = 256;
 
-/// What a snapshot was merged from.
+/// What a snapshot was merged from, for whoever has to tell where a history comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merged {
     /// Number of the snapshot before.
@@ -39,7 +39,6 @@ pub struct Reader {
     path: PathBuf,
     file: BufReader<File>,
     decoder: Decoder,
-    merged: Merged,
 }
 
 impl Reader {
@@ -62,14 +61,9 @@ impl Reader {
         }
         let mut decoder = Decoder::new().map_err(StoreError::io("read", &path))?;
         match decoder.decode(&mut file).map_err(StoreError::io("read", &path))? {
-            Next::Block(_, Block::Merged(merged), _) => Ok(Self { path, file, decoder, merged }),
+            Next::Block(_, Block::Merged(_), _) => Ok(Self { path, file, decoder }),
             _ => Err(damaged(&path)),
         }
-    }
-
-    /// What it was merged from.
-    pub fn merged(&self) -> &Merged {
-        &self.merged
     }
 
     /// The next sorted block of entries; `None` at the end.
@@ -106,6 +100,7 @@ fn damaged(path: &Path) -> StoreError {
 pub struct Writer {
     path: PathBuf,
     file: BufWriter<File>,
+    encoder: Encoder,
     block: Vec<(UrlKey, History)>,
     blocks: u64,
     entries: u64,
@@ -115,7 +110,9 @@ impl Writer {
     /// Creates the file, or empties it.
     pub fn create(path: PathBuf, merged: Merged) -> Result<Self, StoreError> {
         let file = File::create(&path).map_err(StoreError::io("create", &path))?;
-        let mut writer = Self { path, file: BufWriter::new(file), block: Vec::new(), blocks: 0, entries: 0 };
+        let encoder = Encoder::new().map_err(StoreError::io("write", &path))?;
+        let file = BufWriter::new(file);
+        let mut writer = Self { path, file, encoder, block: Vec::new(), blocks: 0, entries: 0 };
         writer.file.write_all(MAGIC).map_err(StoreError::io("write", &writer.path))?;
         writer.write(&Block::Merged(merged))?;
         Ok(writer)
@@ -137,9 +134,9 @@ impl Writer {
     }
 
     fn write(&mut self, block: &Block) -> Result<(), StoreError> {
-        let bytes = codec::encode(self.blocks, block).map_err(StoreError::io("write", &self.path))?;
+        let bytes = self.encoder.encode(self.blocks, block).map_err(StoreError::io("write", &self.path))?;
         self.blocks += 1;
-        self.file.write_all(&bytes).map_err(StoreError::io("write", &self.path))
+        self.file.write_all(bytes).map_err(StoreError::io("write", &self.path))
     }
 
     /// Ends the file; it is on disk when this returns.

@@ -17,7 +17,9 @@ pub const PLACES: &[&str] = &[
     "publish.success",
     "publish.renamed",
     "publish.latest",
+    "publish.indexing",
     "publish.snapshot",
+    "publish.indexed",
     "publish.retired",
 ];
 

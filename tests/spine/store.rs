@@ -1,4 +1,5 @@
-//! The index may be lost or damaged between a kill and the next start: it is rebuilt, and nothing else.
+//! The index may be lost or damaged between two runs, or while it is brought from one to the next: it is rebuilt, and
+//! nothing else.
 
 use std::fs;
 use std::path::Path;
@@ -7,16 +8,19 @@ use crate::kill::Patient;
 use crate::support::dataset::below;
 use crate::support::{Crawl, Dice};
 
-/// Kills a run in its middle, damages the index, goes on.
+/// Damages the index behind a run; everything is still found, and the next run rebuilds it.
 #[track_caller]
 fn survives(patient: &Patient, damage: impl FnOnce(&Path)) -> (Crawl, String) {
     let crawl = patient.job();
-    let killed = crawl.run_killed_at(&patient.site, 40);
-    assert!(killed.was_killed(), "{killed}");
+    patient.resume(&crawl, 0);
     let sled = crawl.path("store/sled");
     assert!(!below(&sled).is_empty(), "no index at {}", sled.display());
     damage(&sled);
-    let (run, _) = patient.resume(&crawl, 1);
+    get_works(&crawl, patient, 15);
+    let (run, _) = patient.resume(&crawl, 0);
+    assert_eq!(crawl.runs().len(), 2);
+    let (again, _) = patient.resume(&crawl, 0);
+    assert!(!again.stderr.contains("the index"), "it was not rebuilt to its end: {}", again.stderr);
     (crawl, run.stderr)
 }
 
@@ -100,14 +104,23 @@ fn killed_while_it_opens() {
 }
 
 #[test]
-fn lost_after_the_publication() {
-    let patient = Patient::of(20);
-    let crawl = patient.job();
-    patient.resume(&crawl, 0);
-    fs::remove_dir_all(crawl.path("store/sled")).unwrap();
-    patient.resume(&crawl, 0);
-    get_works(&crawl, &patient, 1);
-    assert_eq!(crawl.runs().len(), 2);
+fn a_death_while_it_is_brought_along() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let patient = Patient::of(60);
+    for place in ["publish.indexing", "publish.snapshot", "publish.indexed"] {
+        let crawl = patient.job();
+        patient.resume(&crawl, 0);
+        let crawl = crawl.env("TRAWL_CRASH_AT", place);
+        assert!(crawl.run().was_killed(), "{place}");
+        let crawl = crawl.without_env();
+        get_works(&crawl, &patient, 15);
+        patient.resume(&crawl, 0);
+        get_works(&crawl, &patient, 1);
+        let (next, _) = patient.resume(&crawl, 0);
+        assert!(!next.stderr.contains("the index"), "{place}: {}", next.stderr);
+    }
 }
 
 #[test]
