@@ -1,5 +1,6 @@
 //! Cuts the flow of visits into checkpoints. One closes when it is full, when it is old, or, after a moment, when
-//! the frontier has nothing to lease: else a chain of redirects would wait one whole interval a step.
+//! the frontier has nothing to lease: else a chain of redirects would wait one whole interval a step. If nothing is
+//! under way either it closes at once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,32 +21,43 @@ pub struct Bounds {
     pub every: Duration,
 }
 
+/// What may still come, to be put into a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// More may be leased.
+    Leases,
+    /// Nothing can be leased, and something is under way.
+    UnderWay,
+    /// Nothing is under way.
+    None,
+}
+
 /// The stream of checkpoints; made by [`checkpoints`].
 pub struct Checkpoints<S: Stream, F> {
     inner: Pin<Box<Fuse<S>>>,
     bounds: Bounds,
-    is_starved: F,
+    company: F,
     batch: Vec<S::Item>,
     began: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
-/// Batches of `inner`; `is_starved` says whether waiting for more is in vain.
-pub fn checkpoints<S, F>(inner: S, bounds: Bounds, is_starved: F) -> Checkpoints<S, F>
+/// Batches of `inner`; `company` says what may come of it.
+pub fn checkpoints<S, F>(inner: S, bounds: Bounds, company: F) -> Checkpoints<S, F>
 where
     S: Stream,
-    F: Fn() -> bool + Unpin,
+    F: Fn() -> Company + Unpin,
 {
     let now = Instant::now();
     let (inner, timer) = (Box::pin(inner.fuse()), Box::pin(sleep_until(now)));
-    Checkpoints { inner, bounds, is_starved, batch: Vec::new(), began: now, timer }
+    Checkpoints { inner, bounds, company, batch: Vec::new(), began: now, timer }
 }
 
 impl<S, F> Stream for Checkpoints<S, F>
 where
     S: Stream,
     S::Item: Unpin,
-    F: Fn() -> bool + Unpin,
+    F: Fn() -> Company + Unpin,
 {
     type Item = Vec<S::Item>;
 
@@ -65,9 +77,12 @@ where
                 return Poll::Ready(Some(std::mem::take(&mut this.batch)));
             }
         }
+        if !this.batch.is_empty() && (this.company)() == Company::None {
+            return Poll::Ready(Some(std::mem::take(&mut this.batch)));
+        }
         while !this.batch.is_empty() && this.timer.as_mut().poll(context).is_ready() {
             let old = this.began.elapsed() >= this.bounds.every;
-            if old || (this.is_starved)() {
+            if old || (this.company)() != Company::Leases {
                 return Poll::Ready(Some(std::mem::take(&mut this.batch)));
             }
             let next = Instant::now() + MOMENT;
@@ -92,17 +107,25 @@ mod tests {
         })
     }
 
-    async fn sizes(count: u32, each: Duration, bounds: Bounds, starved: bool) -> Vec<usize> {
-        checkpoints(slowly(count, each), bounds, move || starved).map(|batch| batch.len()).collect().await
+    async fn sizes(count: u32, each: Duration, bounds: Bounds, company: Company) -> Vec<usize> {
+        checkpoints(slowly(count, each), bounds, move || company).map(|batch| batch.len()).collect().await
     }
 
     #[tokio::test(start_paused = true)]
     async fn full_old_or_starved_closes_and_the_rest_comes_last() {
         let second = Duration::from_secs(1);
-        assert_eq!(sizes(7, second, Bounds { records: 3, every: HOUR }, false).await, [3, 3, 1]);
-        assert_eq!(sizes(3, HOUR, Bounds { records: 9, every: second }, false).await, [1, 1, 1]);
-        assert_eq!(sizes(3, second, Bounds { records: 9, every: HOUR }, true).await, [1, 1, 1]);
-        assert_eq!(sizes(3, second, Bounds { records: 9, every: HOUR }, false).await, [3]);
-        assert_eq!(sizes(0, second, Bounds { records: 9, every: HOUR }, false).await, [0_usize; 0]);
+        let (leases, under_way) = (Company::Leases, Company::UnderWay);
+        assert_eq!(sizes(7, second, Bounds { records: 3, every: HOUR }, leases).await, [3, 3, 1]);
+        assert_eq!(sizes(3, HOUR, Bounds { records: 9, every: second }, leases).await, [1, 1, 1]);
+        assert_eq!(sizes(3, second, Bounds { records: 9, every: HOUR }, under_way).await, [1, 1, 1]);
+        assert_eq!(sizes(3, second, Bounds { records: 9, every: HOUR }, leases).await, [3]);
+        assert_eq!(sizes(0, second, Bounds { records: 9, every: HOUR }, leases).await, [0_usize; 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_alone_does_not_wait() {
+        let (millisecond, bounds) = (Duration::from_millis(1), Bounds { records: 9, every: HOUR });
+        assert_eq!(sizes(4, millisecond, bounds, Company::UnderWay).await, [4]);
+        assert_eq!(sizes(4, millisecond, bounds, Company::None).await, [1, 1, 1, 1]);
     }
 }

@@ -22,6 +22,7 @@ mod tasks;
 mod visit;
 mod watching;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
@@ -30,7 +31,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
-use self::checkpoints::checkpoints;
+use self::checkpoints::{Company, checkpoints};
 use self::commit::Committed;
 pub use self::commit::{Closed, CommitError, Committer, Disks, Done};
 pub use self::follow::{Guide, anchor};
@@ -111,15 +112,24 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let first = stream::iter(first).map(|visit| Flow::Refused(Box::new(visit)));
     let refusals = first.chain(ReceiverStream::new(refused));
 
+    // Leases between the frontier and a checkpoint.
+    let under_way = AtomicUsize::new(0);
     let visits = leases(Arc::clone(&frontier), stop, feed.abort_handle())
+        .inspect(|_| _ = under_way.fetch_add(1, Ordering::Relaxed))
         .map(|lease| visit::fetch(&tools, lease))
         .buffer_unordered(max_concurrency)
         .map(|hop| visit::parse(&tools, hop))
         .buffer_unordered(parse_width)
+        .inspect(|_| _ = under_way.fetch_sub(1, Ordering::Relaxed))
         .filter_map(std::future::ready);
 
     let dones = stream::select(refusals, visits).filter_map(|flow| std::future::ready(done(&frontier, flow)));
-    checkpoints(Box::pin(dones), bounds, || frontier.is_starved())
+    let company = || match under_way.load(Ordering::Relaxed) {
+        _ if !frontier.is_starved() => Company::Leases,
+        0 => Company::None,
+        _ => Company::UnderWay,
+    };
+    checkpoints(Box::pin(dones), bounds, company)
         .map(|batch| tools.committer.submit(batch.into_iter().flatten().collect()))
         .buffered(OVERLAP)
         .map_ok(|committed| settled(&frontier, &tally, &committed))

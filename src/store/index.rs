@@ -81,7 +81,7 @@ const LEAST: UrlKey = UrlKey::from_bytes([0; 16]);
 /// How long `trawl get` may hold sled before a publication does without the index.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Cache of sled; its real use of memory is up to twice that.
-const CACHE: u64 = 16 << 20;
+const CACHE: u64 = 4 << 20;
 
 impl Index {
     /// Opens the index of a job, or an empty one. An `Err` that is not [`StoreError::is_full`] means: set it aside.
@@ -114,7 +114,7 @@ impl Index {
             return Err(fault("the machine went down while it was open".to_owned(), false));
         }
         remove_half_snapshots(dir)?;
-        let config = sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(Some(500));
+        let config = sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
         // Recovery of a damaged database panics in places; that must not end the run.
         let db = match quietly(|| config.open()) {
             Some(Ok(db)) => db,
