@@ -2,6 +2,7 @@
 
 mod changes;
 mod fetched;
+mod links;
 mod normalize;
 mod outcome;
 mod parsed;
@@ -16,9 +17,10 @@ mod visit;
 
 pub use changes::{Again, Changes, HostWait, Refusal, RobotsNote, Wait};
 pub use fetched::{Failure, Fetched, Protocol, Spool, Stage, Wire};
+pub use links::{Link, Links};
 pub use normalize::{Normalize, Step};
 pub use outcome::Outcome;
-pub use parsed::{Charset, CharsetSource, Extracted, Link, Parsed};
+pub use parsed::{Charset, CharsetSource, Extracted, Parsed};
 pub use position::{Position, Span};
 pub use record::{Origin, OutcomeLine, Record, SCHEMA_VERSION, TryLine};
 pub use request::{Hint, Lease, Request, Role, Try};

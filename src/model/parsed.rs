@@ -1,8 +1,8 @@
 //! What a page says: the result of parsing, which never fails.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::links::Links;
 use super::structured::Structured;
 use super::visit::Ending;
 
@@ -31,16 +31,6 @@ pub struct Charset {
     pub source: CharsetSource,
 }
 
-/// A link of a page, and of its record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// Absolute URL, resolved against the page's base.
-    pub url: String,
-    /// The `rel` attribute, lower case, white space collapsed; `None` without one.
-    pub rel: Option<String>,
-}
-
 /// What one body gave. Empty where it gave nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
@@ -55,7 +45,7 @@ pub struct Parsed {
     /// Whether the language was told from the text, because nobody declared one.
     pub is_language_detected: bool,
     /// Every `a[href]` and `area[href]` in document order, absolute; other schemes than http(s) left out.
-    pub links: Vec<Link>,
+    pub links: Links,
     /// Whether `<meta name=robots>` asks not to follow links.
     pub nofollow: bool,
     /// MIME type from the bytes, where it can be told.

@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::links::{Links, Written};
 use super::outcome::Outcome;
-use super::parsed::{CharsetSource, Link};
+use super::parsed::CharsetSource;
 use super::request::{Hint, Try};
 use super::structured::Structured;
 use super::url::{UrlKey, registered_domain};
@@ -111,7 +112,8 @@ pub struct Record<'a> {
     /// Words of the main text; of Chinese and Japanese each character counts.
     pub word_count: Option<u64>,
     /// Links of the page in document order; null if `records.links` is off.
-    pub links: Option<Cow<'a, [Link]>>,
+    #[schemars(with = "Option<Vec<Written>>")]
+    pub links: Option<Cow<'a, Links>>,
     /// Fields of the extraction rule, in the order of the config; empty without a rule.
     pub fields: Cow<'a, serde_json::Map<String, serde_json::Value>>,
     /// Id of the extraction rule that is for the page; null if none is.
@@ -229,7 +231,7 @@ impl<'a> Record<'a> {
             description: parsed.description.as_deref().map(Cow::Borrowed),
             text: extracted.and_then(|extracted| Some(text(extracted.text.as_ref()?))),
             word_count: extracted.and_then(|extracted| extracted.words),
-            links: origin.links.then_some(Cow::Borrowed(&*parsed.links)),
+            links: origin.links.then_some(Cow::Borrowed(&parsed.links)),
             fields: extracted.map_or_else(Cow::default, |extracted| Cow::Borrowed(&extracted.fields)),
             extract_rule: extracted.map(|extracted| text(&extracted.rule)),
             extract_warnings: Cow::Borrowed(&parsed.warnings),
@@ -304,7 +306,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::{
-        Body, Charset, Ending, Failure, Fetched, Parsed, Protocol, Request, Stage, canonical,
+        Body, Charset, Ending, Failure, Fetched, Link, Parsed, Protocol, Request, Stage, canonical,
     };
     use super::*;
 
@@ -320,7 +322,7 @@ mod tests {
         let mut headers = http::HeaderMap::new();
         headers.insert("content-type", "Text/HTML ; charset=utf-8".parse().expect("header"));
         headers.insert("etag", "\"1\"".parse().expect("header"));
-        let link = Link { url: "https://example.org/b".into(), rel: Some("nofollow".into()) };
+        let link = Link { url: "https://example.org/b", rel: Some("nofollow") };
         let fetched = Fetched {
             status: 200,
             headers,
@@ -340,7 +342,7 @@ mod tests {
             body: Some(Body { bytes: Bytes::new(), length: 12, digest: "blake3:00".into() }),
             parsed: Some(Parsed {
                 title: Some("A \u{2028}\"title\"".into()),
-                links: vec![link],
+                links: [link].into_iter().collect(),
                 charset: Some(Charset { name: "UTF-8", source: CharsetSource::Header }),
                 ..Parsed::default()
             }),

@@ -11,7 +11,7 @@ use memchr::{memchr, memrchr};
 use url::{Position, Url};
 
 use super::normalize::Normalize;
-use super::url::{MAX_URL_BYTES, UrlError, address, normal_escapes};
+use super::url::{MAX_URL_BYTES, UrlError, normal_escapes};
 
 /// Resolves the references of one page.
 pub struct Resolver<'a> {
@@ -26,7 +26,8 @@ pub struct Resolver<'a> {
 /// parser has to look at it.
 pub fn beside(known: &Url, raw: &str) -> Option<String> {
     let plain = Plain { directory: None, ..Plain::of(known)? };
-    raw.starts_with(plain.origin).then(|| plain.resolve(raw, &Normalize::default())).flatten()
+    let mut url = String::new();
+    (raw.starts_with(plain.origin) && plain.append(raw, &Normalize::default(), &mut url)).then_some(url)
 }
 
 /// What stands in front of plain references.
@@ -45,19 +46,28 @@ impl<'a> Resolver<'a> {
 
     /// The canonical form of the job of a reference. It holds no more memory than it has bytes.
     pub fn resolve(&self, reference: &str) -> Result<String, UrlError> {
-        if let Some(plain) = self.plain.as_ref().and_then(|plain| plain.resolve(reference, self.normalize)) {
-            return Ok(plain);
-        }
-        if reference.starts_with('#')
-            && let Some(itself) = self.itself.get_or_init(|| self.parsed("").ok())
-        {
-            return Ok(itself.clone());
-        }
-        self.parsed(reference)
+        let mut url = String::new();
+        self.append(reference, &mut url)?;
+        Ok(url)
     }
 
-    fn parsed(&self, reference: &str) -> Result<String, UrlError> {
-        self.normalize.canonical(reference, Some(self.base)).map(address)
+    /// Puts the canonical form of the job of a reference behind `text`, or nothing if it has none.
+    pub fn append(&self, reference: &str, text: &mut String) -> Result<(), UrlError> {
+        if self.plain.as_ref().is_some_and(|plain| plain.append(reference, self.normalize, text)) {
+            return Ok(());
+        }
+        if reference.starts_with('#')
+            && let Some(itself) = self.itself.get_or_init(|| self.parsed("").map(String::from).ok())
+        {
+            text.push_str(itself);
+            return Ok(());
+        }
+        text.push_str(self.parsed(reference)?.as_str());
+        Ok(())
+    }
+
+    fn parsed(&self, reference: &str) -> Result<Url, UrlError> {
+        self.normalize.canonical(reference, Some(self.base))
     }
 }
 
@@ -75,7 +85,18 @@ impl<'a> Plain<'a> {
         Some(Self { origin: &base[..Position::BeforePath], directory: is_normal.then_some(directory) })
     }
 
-    fn resolve(&self, reference: &str, normalize: &Normalize) -> Option<String> {
+    /// Puts what a reference resolves to behind `text`, if it is plain.
+    fn append(&self, reference: &str, normalize: &Normalize, text: &mut String) -> bool {
+        let Some([origin, directory, rest]) = self.parts(reference, normalize) else { return false };
+        text.reserve(origin.len() + directory.len() + rest.len());
+        text.push_str(origin);
+        text.push_str(directory);
+        text.push_str(rest);
+        true
+    }
+
+    /// What makes up the text of what a plain reference resolves to.
+    fn parts<'t>(&'t self, reference: &'t str, normalize: &Normalize) -> Option<[&'t str; 3]> {
         if reference.len() > MAX_URL_BYTES {
             return None;
         }
@@ -102,14 +123,8 @@ impl<'a> Plain<'a> {
         }
         let has_query = plainness(rest.as_bytes())?;
         let length = self.origin.len() + directory.len() + rest.len();
-        if (has_query && !normalize.is_default()) || length > MAX_URL_BYTES {
-            return None;
-        }
-        let mut url = String::with_capacity(length);
-        url.push_str(self.origin);
-        url.push_str(directory);
-        url.push_str(rest);
-        Some(url)
+        let may = (normalize.is_default() || !has_query) && length <= MAX_URL_BYTES;
+        may.then_some([self.origin, directory, rest])
     }
 }
 
@@ -207,7 +222,11 @@ mod tests {
             ("http://h:81/x?a=b&c#d", "http://h:81/x?a=b&c"),
             ("http://h:81//x", "http://h:81//x"),
         ] {
-            assert_eq!(plain.resolve(reference, &normalize).as_deref(), Some(url), "{reference}");
+            assert_eq!(
+                plain.parts(reference, &normalize).map(|parts| parts.concat()).as_deref(),
+                Some(url),
+                "{reference}"
+            );
         }
         for reference in [
             "//x",
@@ -223,7 +242,7 @@ mod tests {
             "/a\tb",
             "/ü",
         ] {
-            assert_eq!(plain.resolve(reference, &normalize), None, "{reference}");
+            assert_eq!(plain.parts(reference, &normalize), None, "{reference}");
         }
     }
 

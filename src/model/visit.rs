@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::changes::Refusal;
 use super::fetched::{Failure, Fetched};
 use super::outcome::Outcome;
-use super::parsed::{Link, Parsed};
+use super::parsed::Parsed;
 use super::request::Request;
 
 /// How a URL ended and why.
@@ -112,9 +112,7 @@ impl Visit {
         // A spooled body that is kept takes an open file instead, and of those there should not be many either.
         let spooled =
             self.fetched.as_ref().and_then(|fetched| fetched.spool.as_ref()).map_or(0, |spool| spool.bytes);
-        let link =
-            |link: &Link| size_of::<Link>() + link.url.len() + link.rel.as_ref().map_or(0, String::len);
-        let links: usize = self.parsed.iter().flat_map(|parsed| &parsed.links).map(link).sum();
+        let links = self.parsed.as_ref().map_or(0, |parsed| parsed.links.weight());
         let found = self.admits.iter().map(Request::weight).sum::<usize>()
             + self.refuses.iter().map(Refusal::weight).sum::<usize>();
         let fields = |parsed: &Parsed| parsed.extracted.as_ref().map_or(0, |extracted| extracted.bytes);

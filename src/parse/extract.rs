@@ -335,7 +335,7 @@ impl<'a> Reading<'a> {
                 None => Err("a list or an object is no address".to_owned()),
             });
             match url {
-                Ok(url) => links.extend(url.map(|url| Link { url: address(url), rel: None })),
+                Ok(url) => links.extend(url.map(|url| address(url))),
                 Err(wrong) => wrongs.push(wrong),
             }
             ControlFlow::Continue(())
@@ -348,9 +348,9 @@ impl<'a> Reading<'a> {
             self.trouble(LINKS, find, wrong);
         }
         if self.body.is_traced {
-            self.trace(LINKS, find).value = links.iter().map(|link| link.url.as_str()).collect();
+            self.trace(LINKS, find).value = links.iter().map(String::as_str).collect();
         }
-        parsed.links.extend(links);
+        parsed.links.extend(links.iter().map(|url| Link { url, rel: None }));
     }
 }
 
@@ -548,14 +548,14 @@ mod tests {
             "text/html",
             "<a href=/x><p data-u=y>",
         );
-        let links: Vec<_> = parsed.links.into_iter().map(|link| link.url).collect();
+        let links: Vec<_> = parsed.links.iter().map(|link| link.url.to_owned()).collect();
         assert_eq!(links, ["https://x.example/x", "https://x.example/d/y"]);
     }
 
     /// The fields, links and warnings of a JSON body.
     fn api(rules: &str, body: &str) -> (Value, Vec<String>, Vec<String>) {
         let (parsed, _) = page(&format!("[[extract]]\nid = 'r'\n{rules}"), "application/json", body);
-        let links = parsed.links.into_iter().map(|link| link.url).collect();
+        let links = parsed.links.iter().map(|link| link.url.to_owned()).collect();
         (Value::Object(parsed.extracted.expect("a rule").fields), links, parsed.warnings)
     }
 

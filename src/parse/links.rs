@@ -12,7 +12,7 @@ use url::Url;
 use super::Page;
 use super::tags::{Name, Tag, Tags};
 use super::words;
-use crate::model::{Link, MAX_URL_BYTES, Parsed, Resolver, UrlError};
+use crate::model::{MAX_URL_BYTES, Parsed, Resolver, UrlError};
 use crate::units::Size;
 
 /// Bytes of addresses that are read in one page. A link of three bytes may have an address of thousands, if that of
@@ -21,6 +21,8 @@ const MAX_LINK_BYTES: usize = 32 << 20;
 /// Links that are taken of one page: each costs some hundred bytes on its way to the record, however short it is written.
 const MAX_LINKS: usize = 200_000;
 
+/// Room for the addresses of a page that is made before the first is known.
+const MOST_ROOM: usize = 256 << 10;
 /// Links that a page has room for before its first is found.
 const FEW_LINKS: usize = 32;
 
@@ -133,18 +135,17 @@ fn base(page: &Url, href: Option<&str>, parsed: &mut Parsed) -> Url {
 
 fn join(resolver: &Resolver<'_>, base_bytes: usize, tags: &[Tag<'_>], parsed: &mut Parsed) {
     let (mut invalid, mut bytes, mut left_out) = (0usize, 0usize, 0usize);
-    parsed.links.reserve(tags.len());
+    let room: usize = tags.iter().map(|tag| tag.href().map_or(0, |href| href.len() + base_bytes)).sum();
+    parsed.links.reserve(tags.len(), room.min(MOST_ROOM));
     for tag in tags {
         let Some(raw) = tag.href() else { continue };
         if bytes > MAX_LINK_BYTES {
             left_out += 1;
             continue;
         }
-        match resolver.resolve(&attribute(raw)) {
-            Ok(url) => {
-                bytes += url.len();
-                parsed.links.push(Link { url, rel: tag.rel().map(rel) });
-            }
+        let rel = tag.rel().map(rel);
+        match parsed.links.push_with(rel.as_deref(), |text| resolver.append(&attribute(raw), text)) {
+            Ok(length) => bytes += length,
             Err(error) => {
                 // It was as much work as an address.
                 bytes += base_bytes;
@@ -152,6 +153,7 @@ fn join(resolver: &Resolver<'_>, base_bytes: usize, tags: &[Tag<'_>], parsed: &m
             }
         }
     }
+    parsed.links.shrink();
     if left_out > 0 {
         let most = Size(MAX_LINK_BYTES as u64);
         parsed
@@ -205,7 +207,7 @@ mod tests {
     }
 
     fn links(text: &str) -> Vec<String> {
-        parsed(text).links.into_iter().map(|link| link.url).collect()
+        parsed(text).links.iter().map(|link| link.url.to_owned()).collect()
     }
 
     fn check(text: &str, expected: &[&str]) {
@@ -268,7 +270,7 @@ mod tests {
         assert_eq!(page.canonical.as_deref(), Some("http://h/c"));
         assert_eq!(page.languages, ["de-AT"]);
         assert!(page.nofollow);
-        let rels: Vec<_> = page.links.iter().map(|link| link.rel.as_deref()).collect();
+        let rels: Vec<_> = page.links.iter().map(|link| link.rel).collect();
         assert_eq!(rels, [Some("nofollow ugc"), Some("")]);
     }
 
@@ -286,7 +288,10 @@ mod tests {
     fn a_base_longer_than_a_url_may_be_is_none() {
         let text = format!("<base href='//o/{}/'>{}", "x".repeat(1 << 20), "<a href=1>".repeat(100_000));
         let page = parsed(&text);
-        assert_eq!((page.links.len(), &*page.links[0].url), (100_000, "http://h/d/1"));
+        assert_eq!(
+            (page.links.len(), page.links.iter().next().expect("a link").url),
+            (100_000, "http://h/d/1")
+        );
         assert_eq!(page.warnings, ["`<base>` is passed over: it is 1048586 bytes long"]);
     }
 

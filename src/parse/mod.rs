@@ -188,7 +188,7 @@ mod tests {
             b"<!doctype html><html lang=pl><title>Za\xBF\xF3\xB3\xE6</title><a href=b>",
         );
         assert_eq!(page.title.as_deref(), Some("Zażółć"));
-        assert_eq!(page.links[0].url, "http://example.org/a/b");
+        assert_eq!(page.links.iter().next().expect("a link").url, "http://example.org/a/b");
         assert_eq!((page.languages.as_slice(), page.nofollow), ([String::from("pl")].as_slice(), true));
         assert_eq!((page.mime_detected, page.warnings.len()), (Some("text/html"), 0));
     }

@@ -88,7 +88,7 @@ impl Feed {
                 self.text.clear();
                 if let Some(href) = attribute(start, "href") {
                     let rel = attribute(start, "rel").map(|rel| words::collapsed(&rel).to_ascii_lowercase());
-                    admit(page, &href, rel, parsed);
+                    admit(page, &href, rel.as_deref(), parsed);
                 }
             }
             Part::Entry | Part::Other => {}
@@ -139,9 +139,9 @@ pub(super) fn expanded(reference: &BytesRef<'_>) -> String {
     text.unwrap_or(written)
 }
 
-fn admit(page: &Page<'_>, address: &str, rel: Option<String>, parsed: &mut Parsed) {
+fn admit(page: &Page<'_>, address: &str, rel: Option<&str>, parsed: &mut Parsed) {
     if let Ok(url) = page.normalize.canonical(address, Some(page.url)) {
-        parsed.links.push(Link { url: url.into(), rel });
+        parsed.links.push(Link { url: url.as_str(), rel });
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
 
     fn check(text: &str, title: Option<&str>, links: &[&str]) {
         let parsed = parsed(text);
-        let urls: Vec<_> = parsed.links.iter().map(|link| link.url.as_str()).collect();
+        let urls: Vec<_> = parsed.links.iter().map(|link| link.url).collect();
         assert_eq!((parsed.title.as_deref(), urls.as_slice()), (title, links), "{text}");
     }
 
@@ -186,7 +186,10 @@ mod tests {
             Some("A B"),
             &["http://h/d/x?a&b"],
         );
-        assert_eq!(parsed("<feed><link rel=' A ' href='x'/></feed>").links[0].rel.as_deref(), Some("a"));
+        assert_eq!(
+            parsed("<feed><link rel=' A ' href='x'/></feed>").links.iter().next().and_then(|link| link.rel),
+            Some("a")
+        );
     }
 
     #[test]

@@ -75,9 +75,9 @@ impl Guide {
         if !self.scope.follows(&request.source) {
             return finds;
         }
-        for link in &parsed.links {
-            let nofollow = parsed.nofollow || link.rel.as_deref().is_some_and(is_nofollow);
-            self.find(request, &link.url, Way { nofollow, kind: WayKind::Link }, &mut finds);
+        for link in parsed.links.iter() {
+            let nofollow = parsed.nofollow || link.rel.is_some_and(is_nofollow);
+            self.find(request, link.url, Way { nofollow, kind: WayKind::Link }, &mut finds);
         }
         if let Some(canonical) = &parsed.canonical {
             self.find(request, canonical, Way { nofollow: false, kind: WayKind::Canonical }, &mut finds);

@@ -214,7 +214,7 @@ fn trace<'a>(traces: &'a [Trace], what: &str) -> Option<&'a Trace> {
 
 fn links(test: &Test, parsed: &Parsed, differences: &mut Differences) {
     let Some(expected) = &test.links else { return };
-    let found: Vec<&str> = parsed.links.iter().map(|link| link.url.as_str()).collect();
+    let found: Vec<&str> = parsed.links.iter().map(|link| link.url).collect();
     for url in expected.contains.iter().filter(|url| !found.contains(&url.as_str())) {
         let note = format!("is not among the {} links", found.len());
         differences.add("links", url.as_str().into(), Value::Null, Some(note));

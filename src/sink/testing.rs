@@ -18,7 +18,7 @@ pub(super) fn refused(path: &str, outcome: Outcome) -> Visit {
 /// A page with a title of two lines and a link.
 pub(super) fn page(path: &str) -> Visit {
     let visit = refused(path, Outcome::Ok);
-    let link = Link { url: "https://example.org/next".into(), rel: None };
+    let link = Link { url: "https://example.org/next", rel: None };
     let fetched = Fetched {
         status: 200,
         headers: http::HeaderMap::new(),
@@ -34,7 +34,7 @@ pub(super) fn page(path: &str) -> Visit {
     Visit {
         parsed: Some(Parsed {
             title: Some(format!("title of\n{path}")),
-            links: vec![link],
+            links: [link].into_iter().collect(),
             ..Parsed::default()
         }),
         body: Some(Body::default()),

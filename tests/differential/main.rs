@@ -55,8 +55,8 @@ fn compare(number: usize, body: &[u8], found: &mut Findings) {
     let expected = tree_links(&text, &url);
     found.links += expected.values().sum::<usize>();
     let mut ours: BTreeMap<String, usize> = BTreeMap::new();
-    for link in parsed.links {
-        *ours.entry(link.url).or_default() += 1;
+    for link in parsed.links.iter() {
+        *ours.entry(link.url.to_owned()).or_default() += 1;
     }
     let lacks = |one: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>| -> Vec<String> {
         let fewer = one.iter().filter(|(link, count)| other.get(*link).copied().unwrap_or(0) < **count);

@@ -292,13 +292,13 @@ fn full_title(text: &str) -> Option<String> {
 
 pub fn links(data: &[u8]) -> u64 {
     let parsed = read(Some("text/html"), data, None);
-    for link in parsed.links.iter().map(|link| &link.url).chain(&parsed.canonical) {
-        assert_eq!(canonical(link, None).map(String::from).as_deref(), Ok(link.as_str()));
+    for link in parsed.links.iter().map(|link| link.url).chain(parsed.canonical.as_deref()) {
+        assert_eq!(canonical(link, None).map(String::from).as_deref(), Ok(link));
     }
-    for link in &parsed.links {
-        if let Some(rel) = &link.rel {
+    for link in parsed.links.iter() {
+        if let Some(rel) = link.rel {
             assert!(
-                !rel.contains('\0') && *rel == rel.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
+                !rel.contains('\0') && rel == rel.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
                 "{rel:?}"
             );
         }
