@@ -260,6 +260,18 @@ mod tests {
     }
 
     #[test]
+    fn elements_of_text_by_either_case() {
+        for name in ["title", "textarea", "style", "xmp", "iframe", "noembed", "noframes", "script"] {
+            let upper = name.to_ascii_uppercase();
+            let text = format!("<{name}><a href=1></{name}><{upper} x><a href=2></{name}><a href=3>");
+            check(&text, &["http://h/d/3"]);
+        }
+        check("<PLAINTEXT><a href=1>", &[]);
+        check("<SVG><![CDATA[<a href=1>]]></SVG><MATH><![CDATA[<a href=2>]]></MATH>", &[]);
+        check("<META name=robots content=nofollow><BASE href=/b/><AREA href=1>", &["http://h/b/1"]);
+    }
+
+    #[test]
     fn rel_and_metadata() {
         let page = parsed(
             "<html lang=' de-AT '><meta name=Description content=' a\n b &amp; c '><meta name=description content=2>

@@ -292,6 +292,21 @@ impl Lower {
 }
 
 fn effect(name: &[u8]) -> Effect {
+    // Most elements are none of these, which length and first letter tell.
+    let letters: &[u8] = match name.len() {
+        1 => b"a",
+        3 => b"xs",
+        4 => b"abhlm",
+        5 => b"ts",
+        6 => b"is",
+        7 => b"n",
+        8 => b"tn",
+        9 => b"p",
+        _ => return Effect::None,
+    };
+    if !letters.contains(&name[0].to_ascii_lowercase()) {
+        return Effect::None;
+    }
     match Lower::of(name).bytes() {
         b"a" => Effect::Wanted(Name::A),
         b"area" => Effect::Wanted(Name::Area),

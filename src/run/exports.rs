@@ -59,7 +59,7 @@ pub fn add(
         match export::make(format, records, &to) {
             Ok(records) => {
                 tracing::info!(export = id, records, path = %path.display(), "exported");
-                artifacts.push(Artifact { path, records });
+                artifacts.push(Artifact::new(path, records));
             }
             // The run is not published without it: only the same command can make it.
             Err(ExportError::Io { action, path, error }) if RunError::is_full(Some(&error)) => {

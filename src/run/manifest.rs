@@ -75,10 +75,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Measures a file of the run directory.
+    /// Measures a file of the run directory, whose digest may have been taken while it was written.
     pub fn of(dir: &Path, artifact: &Artifact) -> Result<Self, RunError> {
         let path = dir.join(&artifact.path);
-        let (bytes, sha256) = digest(&path).map_err(|error| RunError::Io { action: "read", path, error })?;
+        let measured = match artifact.sha256 {
+            Some(sha256) => fs::metadata(&path).map(|metadata| (metadata.len(), hex(&sha256))),
+            None => digest(&path),
+        };
+        let (bytes, sha256) = measured.map_err(|error| RunError::Io { action: "read", path, error })?;
         let path = artifact.path.to_string_lossy().into_owned();
         Ok(Self { path, bytes, records: artifact.records, sha256 })
     }
@@ -100,11 +104,14 @@ pub fn digest(path: &Path) -> io::Result<(u64, String)> {
             Err(error) => return Err(error),
         }
     }
-    let hex = hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+    Ok((length, hex(&hasher.finalize())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
-    });
-    Ok((length, hex))
+    })
 }
 
 /// Every file below a run directory, relative to it, in order. Symbolic links are not followed.

@@ -105,7 +105,7 @@ impl Publication<'_> {
         replace_file(&dir.join(HOSTS), &hosts::csv(self.tally))?;
         if self.job.config.job.report {
             report::write(&dir, summary, &self.job.config.extract)?;
-            artifacts.push(Artifact { path: REPORT.into(), records: 1 });
+            artifacts.push(Artifact::new(REPORT, 1));
         } else {
             // A publication that died may have had one.
             directory::remove(&dir.join(REPORT))?;
@@ -113,12 +113,12 @@ impl Publication<'_> {
         replace_file(&dir.join("config.toml"), self.job.config_text.as_bytes())?;
         let log = dir.join(RUN_LOG);
         self.job.log.close().map_err(|error| RunError::Io { action: "sync", path: log.clone(), error })?;
-        artifacts.push(Artifact { path: "summary.json".into(), records: 1 });
-        artifacts.push(Artifact { path: HOSTS.into(), records: self.tally.hosts.len() as u64 });
-        artifacts.push(Artifact { path: "config.toml".into(), records: 1 });
+        artifacts.push(Artifact::new("summary.json", 1));
+        artifacts.push(Artifact::new(HOSTS, self.tally.hosts.len() as u64));
+        artifacts.push(Artifact::new("config.toml", 1));
         if log.exists() {
             let lines = File::open(&log).map_or(0, |file| BufReader::new(file).split(b'\n').count());
-            artifacts.push(Artifact { path: RUN_LOG.into(), records: lines as u64 });
+            artifacts.push(Artifact::new(RUN_LOG, lines as u64));
         }
         artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         let files = artifacts.iter().map(|artifact| Entry::of(&dir, artifact)).collect::<Result<_, _>>()?;

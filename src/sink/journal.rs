@@ -1,10 +1,13 @@
 //! A folder of append-only part files that can be cut back to a committed position.
 //!
 //! Parts are rolled at line bounds; lines never span parts. Packed parts end a member or frame at each sync. Here
-//! is nothing about what a line means, and nothing is durable before [`Journal::sync`] returns.
+//! is nothing about what a line means, and nothing is durable before [`Journal::sync`] returns. Digests are taken on the
+//! way, so that finished files need not be read again.
 
 use std::fs::File;
 use std::io::{self, Write};
+
+use sha2::{Digest, Sha256};
 
 use super::packing::Packer;
 use super::place::Place;
@@ -32,9 +35,24 @@ pub struct Journal {
     in_part: u64,
     /// The part that was continued, if the journal was cut back; it and all before were written earlier.
     continued: Option<u32>,
-    /// Lines appended to each part since the journal was opened.
-    appended: Vec<u64>,
+    /// What was written since the journal was opened, by part; the open one last.
+    parts: Vec<Written>,
     state: State,
+}
+
+/// What was written to a part since the journal was opened.
+#[derive(Debug)]
+struct Written {
+    /// Lines.
+    records: u64,
+    /// Of all bytes; `None` if the part was begun before.
+    digest: Option<Sha256>,
+}
+
+impl Written {
+    fn anew() -> Self {
+        Self { records: 0, digest: Some(Sha256::new()) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +88,7 @@ impl Journal {
             is_begun: end.offset > 0,
             in_part,
             continued: at.map(|at| at.part),
-            appended: vec![0],
+            parts: vec![Written { records: 0, digest: (end.offset == 0).then(Sha256::new) }],
             // The cut is not durable yet; the first sync makes it so.
             state: State::Dirty,
         })
@@ -102,8 +120,8 @@ impl Journal {
         self.put(line)?;
         self.end.records += 1;
         self.in_part += 1;
-        if let Some(count) = self.appended.last_mut() {
-            *count += 1;
+        if let Some(part) = self.parts.last_mut() {
+            part.records += 1;
         }
         Ok(span)
     }
@@ -149,12 +167,14 @@ impl Journal {
         let mut artifacts = Vec::with_capacity(self.end.part as usize + 1);
         for part in 0..=self.end.part {
             let first = self.continued.unwrap_or(0);
+            let written = part.checked_sub(first).and_then(|index| self.parts.get(index as usize));
+            let digest = written.and_then(|written| written.digest.clone());
             let records = match self.continued {
                 Some(continued) if part <= continued => self.place.counted(part)?,
-                _ => self.appended.get((part - first) as usize).copied().unwrap_or(0),
+                _ => written.map_or(0, |written| written.records),
             };
             let path = self.place.folder.join(self.place.name(part));
-            artifacts.push(Artifact { path, records });
+            artifacts.push(Artifact { path, records, sha256: digest.map(|digest| digest.finalize().into()) });
         }
         let found = artifacts.iter().map(|artifact| artifact.records).sum();
         if found != self.end.records {
@@ -172,7 +192,7 @@ impl Journal {
         self.file = self.place.create_part(part).inspect_err(|_| self.state = State::Broken)?;
         self.end = Position { part, offset: 0, records: self.end.records };
         (self.is_begun, self.in_part) = (false, 0);
-        self.appended.push(0);
+        self.parts.push(Written::anew());
         Ok(())
     }
 
@@ -216,6 +236,9 @@ impl Journal {
 
     fn hand_over(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
         let written = self.file.write_all(bytes);
+        if let Some(digest) = self.parts.last_mut().and_then(|part| part.digest.as_mut()) {
+            digest.update(bytes);
+        }
         self.checked("write", written)
     }
 
@@ -301,7 +324,11 @@ mod tests {
             assert_eq!(&text[from..from + span.length as usize], line);
         }
         let artifacts = journal.finish().expect("finish");
-        assert_eq!(artifacts, [Artifact { path: "deep/records/part-00000.jsonl".into(), records: 3 }]);
+        let sha256 = Some(Sha256::digest(&text).into());
+        assert_eq!(
+            artifacts,
+            [Artifact { path: "deep/records/part-00000.jsonl".into(), records: 3, sha256 }]
+        );
     }
 
     #[test]
@@ -311,6 +338,22 @@ mod tests {
         append(&mut journal, ["1\n", "22\n", "4\n", "a line longer than a part\n", "5\n", "66\n"]);
         assert_eq!(counts(journal), [2, 1, 1, 2]);
         assert_eq!(content(&dir), ["1\n22\n", "4\n", "a line longer than a part\n", "5\n66\n"]);
+    }
+
+    #[test]
+    fn what_this_process_wrote_alone_has_its_digest() {
+        let dir = temp();
+        let mut journal = open(&dir, 6, None);
+        append(&mut journal, ["1\n", "22\n", "4444\n"]);
+        let end = journal.sync().expect("sync");
+        drop(journal);
+        let mut journal = open(&dir, 6, Some(end));
+        append(&mut journal, ["5\n", "66\n"]);
+        let artifacts = journal.finish().expect("finish");
+        let texts = content(&dir);
+        assert_eq!(texts, ["1\n22\n", "4444\n", "5\n66\n"]);
+        let digests: Vec<_> = artifacts.iter().map(|artifact| artifact.sha256).collect();
+        assert_eq!(digests, [None, None, Some(Sha256::digest(&texts[2]).into())]);
     }
 
     #[test]

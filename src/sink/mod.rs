@@ -71,6 +71,15 @@ pub struct Artifact {
     pub path: PathBuf,
     /// Lines, or 1 for a file that is one thing.
     pub records: u64,
+    /// SHA-256 of what was written, where all of it was written by this process: else it has to be read.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl Artifact {
+    /// A file whose digest nobody knows yet.
+    pub fn new(path: impl Into<PathBuf>, records: u64) -> Self {
+        Self { path: path.into(), records, sha256: None }
+    }
 }
 
 /// Output that cannot be written, or is not what was committed.

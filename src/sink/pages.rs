@@ -252,7 +252,7 @@ impl Writer for PagesWriter {
         let place = self.index.place().clone();
         let mut artifacts = self.index.finish()?;
         read_index(&place, end.part, |line| {
-            artifacts.push(Artifact { path: line.path.into(), records: 1 });
+            artifacts.push(Artifact::new(line.path, 1));
             Ok(())
         })?;
         Ok(artifacts)
@@ -375,10 +375,8 @@ mod tests {
             mime: Some("text/html".into()),
         };
         assert_eq!(line, expected);
-        assert_eq!(
-            artifacts,
-            [Artifact { path: index.into(), records: 1 }, Artifact { path: path.into(), records: 1 }]
-        );
+        let named: Vec<_> = artifacts.iter().map(|artifact| (&*artifact.path, artifact.records)).collect();
+        assert_eq!(named, [(Path::new(&index), 1), (Path::new(&path), 1)]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Writer for Archive {
             let index = place.run_dir.join(&path);
             let records = cdxj::write_index(&place.run_dir.join(&warc.path), &index)
                 .map_err(|error| place.failed("index", &index, error))?;
-            artifacts.push(Artifact { path, records });
+            artifacts.push(Artifact::new(path, records));
         }
         sync_dir(&dir).map_err(|error| place.failed("sync", &dir, error))?;
         Ok(artifacts)
