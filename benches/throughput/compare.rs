@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::corpus::Corpus;
 use crate::job::{self, Job};
 use crate::measure::{self, Used, measure};
 use crate::peers::Peer;
@@ -61,24 +62,31 @@ pub fn list(table: &mut Table, server: &Server, case: &'static str, count: usize
     table.case(in_turn(case, count, rounds, &programs));
 }
 
-/// A list of pages, on one core more each time, up to all: the last of them is that of the server, too.
+/// Pages on one core more each time, up to all: served, where the last core is that of the server, too, and from files,
+/// where nobody else needs one.
 pub fn cores(table: &mut Table, server: &Server, count: usize, rounds: usize) {
     let urls: Vec<String> = (0..count).map(|n| server.url(&format!("/real/{n}"))).collect();
-    let all = measure::cores_in_all();
-    let mut runs: Vec<Vec<Used>> = (0..all).map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
-        for (cores, runs) in (1..).zip(&mut runs) {
-            runs.push(measure::on_cores(&mut Job::over(&urls).command(), cores));
-        }
+    let files = tempfile::tempdir().expect("temporary directory");
+    for (n, page) in Corpus::of(count, 0).real.iter().enumerate() {
+        fs::write(files.path().join(format!("{n}.html")), page).expect("a page");
     }
-    let walls: Vec<f64> =
-        runs.into_iter().map(|runs| Used::median(runs).wall.as_secs_f64() / count as f64 * 1e6).collect();
-    for (cores, wall) in (1..).zip(&walls) {
-        table.finding(format!(
-            "cores    {cores}: {:.0} pages a second, {:.2} times as many as 1",
-            1e6 / wall,
-            walls[0] / wall
-        ));
+    let cases: [(&str, &dyn Fn() -> Job); 2] =
+        [("served", &|| Job::over(&urls)), ("files", &|| Job::of_files(files.path()))];
+    for (case, job) in cases {
+        let mut runs: Vec<Vec<Used>> = (0..measure::cores_in_all()).map(|_| Vec::new()).collect();
+        for _ in 0..rounds {
+            for (cores, runs) in (1..).zip(&mut runs) {
+                runs.push(measure::on_cores(&mut job().command(), cores));
+            }
+        }
+        let rate = |runs| count as f64 / Used::median(runs).wall.as_secs_f64();
+        let rates: Vec<f64> = runs.into_iter().map(rate).collect();
+        for (cores, rate) in (1..).zip(&rates) {
+            let times = rate / rates[0];
+            table.finding(format!(
+                "cores    {case:<6} {cores}: {rate:.0} pages a second, {times:.2} times as many as 1"
+            ));
+        }
     }
 }
 

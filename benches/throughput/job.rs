@@ -21,15 +21,25 @@ pub struct Job {
 impl Job {
     /// Fetches these.
     pub fn over(urls: &[String]) -> Self {
+        let job = Self::from("[[sources]]\nid = 'list'\ntype = 'list'\npath = 'urls.txt'\n");
+        fs::write(job.dir().join("urls.txt"), urls.join("\n")).expect("list of URLs");
+        job
+    }
+
+    /// Reads the HTML files of a directory.
+    pub fn of_files(pages: &Path) -> Self {
+        let pages = pages.join("*.html");
+        Self::from(&format!("[[sources]]\nid = 'files'\ntype = 'files'\npaths = ['{}']\n", pages.display()))
+    }
+
+    fn from(source: &str) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
-        fs::write(dir.path().join("urls.txt"), urls.join("\n")).expect("list of URLs");
         let config = format!(
             "config_version = 1\n\
              [job]\nname = 'bench'\nstate_dir = 'store'\noutput_dir = 'out'\n\
              [http]\nallow_private_networks = true\n\
              [politeness]\nmax_concurrency = {IN_FLIGHT}\nhost_concurrency = {IN_FLIGHT}\nhost_delay = '0s'\n\
-             [records]\nlinks = true\n\
-             [[sources]]\nid = 'list'\ntype = 'list'\npath = 'urls.txt'\n"
+             [records]\nlinks = true\n{source}"
         );
         fs::write(dir.path().join("config.toml"), config).expect("config");
         Self { dir, sets: Vec::new() }

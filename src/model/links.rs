@@ -29,7 +29,7 @@ struct Place {
     has_rel: bool,
 }
 
-/// A link as it stands in a record.
+/// A link of a page, and of its record.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Link")]
 pub(super) struct Written {
