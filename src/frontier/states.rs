@@ -332,6 +332,12 @@ impl Frontier {
         self.starved.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing waits to be leased, and no source will admit anything more.
+    pub fn is_dry(&self) -> bool {
+        let state = self.state();
+        state.sources_done && state.front.queued() == 0
+    }
+
     /// Whether one page at a time is parsed, to find the one that kills.
     pub fn is_careful(&self) -> bool {
         self.state().careful.is_some()

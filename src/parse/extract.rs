@@ -335,7 +335,7 @@ impl<'a> Reading<'a> {
                 None => Err("a list or an object is no address".to_owned()),
             });
             match url {
-                Ok(url) => links.extend(url.map(|url| address(url))),
+                Ok(url) => links.extend(url.map(address)),
                 Err(wrong) => wrongs.push(wrong),
             }
             ControlFlow::Continue(())

@@ -1,6 +1,6 @@
 //! Cuts the flow of visits into checkpoints. One closes when it is full, when it is old, or, after a moment, when
 //! the frontier has nothing to lease: else a chain of redirects would wait one whole interval a step. If nothing is
-//! under way either it closes at once.
+//! under way either, and nothing waits, it closes at once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,9 +26,9 @@ pub struct Bounds {
 pub enum Company {
     /// More may be leased.
     Leases,
-    /// Nothing can be leased, and something is under way.
+    /// Nothing can be leased now, and something is under way, or may be soon.
     UnderWay,
-    /// Nothing is under way.
+    /// Nothing is under way, and nothing waits.
     None,
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -237,6 +238,7 @@ impl Work {
     fn try_commit(&mut self, mut dones: Vec<Done>) -> Result<Committed, CommitError> {
         let mut committed = Committed::default();
         let (mut admits, mut refuses) = (Vec::new(), Vec::new());
+        let now = Instant::now();
         for Done { visit, leased, escort } in &mut dones {
             if *leased {
                 committed.leases.push(lease(visit));
@@ -244,7 +246,7 @@ impl Work {
             admits.append(&mut visit.admits);
             refuses.append(&mut visit.refuses);
             if let Some(escort) = escort {
-                escort.task.is(Doing::Writing);
+                escort.task.is_since(Doing::Writing, now);
             }
         }
         let changes = self.frontier.checkpoint(admits, refuses);
@@ -258,7 +260,8 @@ impl Work {
             settle(*visit, leased, span)
         });
         let settled = settled.collect();
-        tasks.iter().chain([&self.task]).for_each(|task| task.is(Doing::Journal));
+        let now = Instant::now();
+        tasks.iter().chain([&self.task]).for_each(|task| task.is_since(Doing::Journal, now));
         committed.settles = self.frame(changes, settled, positions)?;
         self.disks.check()?;
         Ok(committed)

@@ -126,7 +126,7 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let dones = stream::select(refusals, visits).filter_map(|flow| std::future::ready(done(&frontier, flow)));
     let company = || match under_way.load(Ordering::Relaxed) {
         _ if !frontier.is_starved() => Company::Leases,
-        0 => Company::None,
+        0 if frontier.is_dry() => Company::None,
         _ => Company::UnderWay,
     };
     checkpoints(Box::pin(dones), bounds, company)
@@ -135,6 +135,11 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
         .map_ok(|committed| settled(&frontier, &tally, &committed))
         .try_for_each(|()| std::future::ready(Ok(())))
         .await?;
+    debug_assert_eq!(
+        under_way.load(Ordering::Relaxed),
+        0,
+        "what was leased has come to a checkpoint, or back"
+    );
 
     match feed.await {
         Ok(poured) => Ok(poured?),

@@ -184,8 +184,9 @@ impl Board {
 }
 
 impl Place {
-    fn is(&self, doing: Doing) {
-        self.state.store(packed(micros(self.began.elapsed()), doing), Ordering::Relaxed);
+    fn is(&self, doing: Doing, since: Instant) {
+        let since = micros(since.saturating_duration_since(self.began));
+        self.state.store(packed(since, doing), Ordering::Relaxed);
     }
 
     fn look(&self, now: u64) -> Seen {
@@ -203,10 +204,15 @@ impl Place {
 impl Task {
     /// What it does from now on.
     pub fn is(&self, doing: Doing) {
-        self.place.is(doing);
+        self.is_since(doing, Instant::now());
     }
 
-    /// The same for another thread.
+    /// What it has done since then: whoever has the time at hand need not ask for it again.
+    pub fn is_since(&self, doing: Doing, since: Instant) {
+        self.place.is(doing, since);
+    }
+
+    /// What tells it from another thread.
     pub fn mark(&self) -> Mark {
         Mark(Arc::clone(&self.place))
     }
@@ -215,7 +221,7 @@ impl Task {
 impl Mark {
     /// What the task does from now on.
     pub fn is(&self, doing: Doing) {
-        self.0.is(doing);
+        self.0.is(doing, Instant::now());
     }
 }
 

@@ -36,14 +36,16 @@ impl Watch for Watching {
     }
 
     fn connected(&mut self) {
-        self.sent = Some(Instant::now());
-        self.escort.task.is(Doing::Headers);
+        let now = Instant::now();
+        self.sent = Some(now);
+        self.escort.task.is_since(Doing::Headers, now);
         self.slot.connected();
     }
 
     fn answering(&mut self) {
-        self.latency = self.sent.map_or(Duration::ZERO, |sent| sent.elapsed());
-        self.escort.task.is(Doing::Body);
+        let now = Instant::now();
+        self.latency = self.sent.map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
+        self.escort.task.is_since(Doing::Body, now);
         self.slot.answering();
     }
 }

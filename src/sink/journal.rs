@@ -15,8 +15,8 @@ use super::{Artifact, SinkError};
 use crate::crash;
 use crate::model::{Position, Span};
 
-/// Lines are handed to the system in pieces of this size.
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Lines are handed to the system in pieces of this size: large enough for it, and small beside the caches.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// An open journal. After an error it takes nothing more: what is on disk is then unknown, and only
 /// cutting back to the committed position makes it known again.

@@ -57,7 +57,7 @@ pub enum StoreError {
     },
     /// sled said no.
     #[error(
-        "the index at `{path}`: {what}\nhint: give the same command again: it is made anew from the journal"
+        "the index at `{path}`: {what}\nhint: give the same command again: it is made anew from the history"
     )]
     Index {
         /// Directory of sled.

@@ -137,12 +137,17 @@ impl Index {
         Ok(index)
     }
 
-    /// After a death with the index open: every entry still reads, and none is missing.
+    /// After a death with the index open: every entry still reads, stands where it belongs, and none is missing.
     fn check(&mut self) -> Result<(), StoreError> {
-        let Some(Mark { entries, .. }) = self.mark()? else { return Ok(()) };
+        let Some(Mark { entries, snapshot: Some(_) }) = self.mark()? else { return Ok(()) };
         let (mut found, mut from) = (0, Some(LEAST));
         while let Some(key) = from {
             let block = self.block(key)?;
+            let mut keys = block.entries.iter().map(|(key, _)| *key);
+            let is_inside = |key: &UrlKey| *key >= block.start && block.end.is_none_or(|end| *key < end);
+            if block.start != key || !keys.clone().is_sorted() || !keys.all(|key| is_inside(&key)) {
+                return Err(self.fault("a block stands where it does not belong".to_owned(), false));
+            }
             found += block.entries.len() as u64;
             from = block.end;
         }
@@ -207,14 +212,7 @@ impl Index {
             let what = "its last sync failed".to_owned();
             return Err(StoreError::Index { path: dir, what, full: false });
         }
-        for entry in std::fs::read_dir(&dir).map_err(StoreError::io("list", &dir))? {
-            let path = entry.map_err(StoreError::io("list", &dir))?.path();
-            if path.is_file() {
-                let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
-                synced.map_err(StoreError::io("sync", &path))?;
-            }
-        }
-        sync_dir(&dir)?;
+        sync_below(&dir)?;
         write_opened(&opened, &boot_id, true)
     }
 
@@ -287,6 +285,20 @@ fn key_of(bytes: &[u8]) -> Option<UrlKey> {
 fn write_opened(path: &Path, boot_id: &str, closed: bool) -> Result<(), StoreError> {
     let opened = Opened { boot_id: boot_id.to_owned(), closed };
     replace_file(path, serde_json::to_string(&opened).unwrap_or_default().as_bytes())
+}
+
+/// What sled has written to a file of its own, because it is large, was never synced.
+fn sync_below(dir: &Path) -> Result<(), StoreError> {
+    for entry in std::fs::read_dir(dir).map_err(StoreError::io("list", dir))? {
+        let path = entry.map_err(StoreError::io("list", dir))?.path();
+        if path.is_dir() {
+            sync_below(&path)?;
+        } else {
+            let synced = std::fs::File::open(&path).and_then(|file| file.sync_all());
+            synced.map_err(StoreError::io("sync", &path))?;
+        }
+    }
+    sync_dir(dir)
 }
 
 /// sled reads a left-over `snap.*.generating` as its newest snapshot and then refuses to open.

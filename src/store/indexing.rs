@@ -16,9 +16,10 @@ use crate::crash;
 use crate::model::UrlKey;
 
 /// Entries of a block, more or less.
-const ENTRIES: usize = 32;
-/// Bytes of a block above which it ends early.
-const BYTES: usize = 64 << 10;
+const ENTRIES: usize = 16;
+/// Bytes of a block, before packing, above which it ends early. Sixteen blocks are a page of sled, and one above 128 KiB
+/// would stand in a file of its own.
+const BYTES: usize = 7 << 10;
 
 /// An index on its way. Whatever is wrong with it costs the index, which a later publication rebuilds, and not the
 /// run: only a full disk is an error, and is told at the end.
@@ -74,9 +75,14 @@ impl Indexing {
         if let Some(changes) = &mut self.changes
             && let Err(error) = changes.put(key, history)
         {
-            self.changes = None;
-            self.fault = Some(error);
+            self.give_up(error);
         }
+    }
+
+    /// Does without the index, because of this.
+    pub fn give_up(&mut self, why: StoreError) {
+        self.changes = None;
+        self.fault = Some(why);
     }
 
     /// Ends it: the index holds this snapshot, and is closed. An `Err` only if the disk is full.
@@ -109,6 +115,13 @@ fn open(layout: &Layout, base: u64) -> Result<(Index, Option<u64>), StoreError> 
     let why = match Index::open_patiently(layout).and_then(|index| Ok((index.mark()?, index))) {
         Ok((Some(Mark { snapshot, entries }), index)) if snapshot == Some(base) => {
             return Ok((index, Some(entries)));
+        }
+        Ok((Some(Mark { snapshot: None, .. }), index)) => {
+            tracing::info!(path = %path.display(), "a publication was cut short: the index is made anew");
+            drop(index);
+            // Nothing is wrong with it, and room may be short.
+            std::fs::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
+            return renewed(layout);
         }
         Ok(_) => "it does not hold what it should".to_owned(),
         Err(error) if error.is_full() => return Err(error),
@@ -191,10 +204,13 @@ impl Writing {
     }
 }
 
-/// Bytes of what is long.
+/// About how many bytes an entry has.
 fn weight(history: &History) -> usize {
+    /// Key, run, digest and numbers.
+    const REST: usize = 150;
     let page = &history.page;
-    page.url.len() + page.title.as_ref().map_or(0, String::len)
+    let texts = [&page.title, &page.etag, &page.last_modified];
+    REST + page.url.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 #[cfg(test)]

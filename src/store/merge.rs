@@ -34,14 +34,21 @@ pub fn merge(layout: &Layout, base: u64, run_id: &str, journal: &Path) -> Result
 /// What a death left undone between the snapshot and the end of the index.
 fn reindex(layout: &Layout, number: u64) -> Result<u64, StoreError> {
     let mut indexing = Indexing::begin(layout, number);
-    if indexing.is_anew() {
-        let mut source = Source::base(layout, number)?;
-        while let Some((key, history)) = source.next()? {
-            indexing.put(key, &history);
-        }
+    if indexing.is_anew()
+        && let Err(error) = put_all(layout, number, &mut indexing)
+    {
+        indexing.give_up(error);
     }
     indexing.finish(number)?;
     Ok(number)
+}
+
+fn put_all(layout: &Layout, number: u64, indexing: &mut Indexing) -> Result<(), StoreError> {
+    let mut source = Source::base(layout, number)?;
+    while let Some((key, history)) = source.next()? {
+        indexing.put(key, &history);
+    }
+    Ok(())
 }
 
 fn merge_in_pieces(
@@ -87,6 +94,10 @@ fn merge_in_pieces(
     sync_dir(&layout.snapshots())?;
     clear(&sorting)?;
     crash::reached("publish.snapshot");
+    if sources[0].is_damaged {
+        // It would know of pages that the history has lost. Left without a mark, the next run makes it anew.
+        return Ok(number);
+    }
     indexing.finish(number)?;
     Ok(number)
 }
@@ -131,6 +142,8 @@ struct Source {
     /// The base: if it is damaged, that must not keep a finished run from being published. History is what can be
     /// spared.
     can_be_spared: bool,
+    /// Whether it was spared, or a part of it.
+    is_damaged: bool,
 }
 
 impl Source {
@@ -138,22 +151,24 @@ impl Source {
         let reader = match Reader::open(layout, number) {
             Err(StoreError::Damaged { path, .. }) => {
                 tracing::warn!(path = %path.display(), "the history snapshot is damaged, history begins anew");
-                None
+                let block = Vec::new().into_iter();
+                return Ok(Self { reader: None, block, can_be_spared: true, is_damaged: true });
             }
             other => other?,
         };
-        Ok(Self { reader, block: Vec::new().into_iter(), can_be_spared: true })
+        Ok(Self { reader, block: Vec::new().into_iter(), can_be_spared: true, is_damaged: false })
     }
 
     fn written(path: PathBuf, entries: Vec<(UrlKey, History)>) -> Result<Self, StoreError> {
         let mut writer = Writer::create(path.clone(), Merged::default())?;
         entries.into_iter().try_for_each(|entry| writer.push(entry))?;
         writer.finish()?;
-        Ok(Self { reader: Some(Reader::of(path)?), block: Vec::new().into_iter(), can_be_spared: false })
+        let (reader, block) = (Some(Reader::of(path)?), Vec::new().into_iter());
+        Ok(Self { reader, block, can_be_spared: false, is_damaged: false })
     }
 
     fn held(entries: Vec<(UrlKey, History)>) -> Self {
-        Self { reader: None, block: entries.into_iter(), can_be_spared: false }
+        Self { reader: None, block: entries.into_iter(), can_be_spared: false, is_damaged: false }
     }
 
     fn peek(&mut self) -> Result<Option<UrlKey>, StoreError> {
@@ -165,6 +180,7 @@ impl Source {
                 Err(StoreError::Damaged { path, .. }) if self.can_be_spared => {
                     tracing::warn!(path = %path.display(), "the history snapshot is damaged, its rest is lost");
                     self.reader = None;
+                    self.is_damaged = true;
                 }
                 Err(error) => return Err(error),
             }
