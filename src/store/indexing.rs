@@ -293,6 +293,24 @@ mod tests {
         }
     }
 
+    /// Those are never synced by sled, and their loss is not noticed.
+    #[test]
+    fn long_addresses_that_do_not_pack_make_no_files_of_their_own() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let layout = Layout::open(dir.path()).expect("opens");
+        let noise =
+            |n: u64| (0..20).map(|part| UrlKey::of(&format!("{n} {part}")).to_string()).collect::<String>();
+        let mut entries: BTreeMap<u64, History> = (0..2_000).map(|n| (n, history(n, "a", 0))).collect();
+        for (n, entry) in &mut entries {
+            entry.page.url += &noise(*n);
+        }
+        let (some, others) = entries.into_iter().partition(|(n, _)| n % 2 == 0);
+        advance(&layout, 0, &some);
+        advance(&layout, 1, &others);
+        let blobs = std::fs::read_dir(layout.sled().join("blobs")).map_or(0, Iterator::count);
+        assert_eq!(blobs, 0);
+    }
+
     #[test]
     fn one_that_was_not_brought_to_its_end_is_made_anew() {
         let dir = tempfile::tempdir().expect("temp dir");

@@ -282,6 +282,30 @@ mod tests {
     }
 
     #[test]
+    fn the_index_is_that_of_the_history_whatever_is_damaged() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let layout = Layout::open(dir.path()).expect("opens");
+        let indexed = |n: u32| {
+            let mut index = super::super::index::Index::open(&layout).expect("opens");
+            let found = index.get(UrlKey::of(&format!("http://x/{n}"))).expect("reads").is_some();
+            (index.mark().expect("reads").expect("is marked").snapshot, found)
+        };
+        publish(&layout, 0, "a", 0..40);
+        assert_eq!((indexed(7), indexed(40)), ((Some(1), true), (Some(1), false)));
+        std::fs::write(layout.snapshot(1), "nonsense").expect("writes");
+        publish(&layout, 1, "b", 35..50);
+        assert_eq!(indexed(7).0, None, "it is not believed beside a history that lost pages");
+        publish(&layout, 2, "c", 50..60);
+        assert_eq!(
+            (indexed(7), indexed(36), indexed(55)),
+            ((Some(3), false), (Some(3), true), (Some(3), true))
+        );
+        std::fs::remove_dir_all(layout.sled()).expect("removes");
+        assert_eq!(merge(&layout, 2, "c", &layout.journal("c")).expect("merges"), 3, "it was merged already");
+        assert_eq!((indexed(36), indexed(7)), ((Some(3), true), (Some(3), false)));
+    }
+
+    #[test]
     fn a_damaged_base_costs_history_but_not_the_merge() {
         let dir = tempfile::tempdir().expect("temp dir");
         let layout = Layout::open(dir.path()).expect("opens");
