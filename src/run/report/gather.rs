@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -20,6 +20,8 @@ use crate::run::error::RunError;
 
 /// Records that are shown.
 const SAMPLES: u64 = 10;
+/// Bytes of records up to which samples are counted off; of more they are looked up, as reading all would take long.
+const FEW_BYTES: u64 = 1 << 20;
 /// URLs that are shown of one outcome.
 const EXAMPLES: usize = 5;
 
@@ -111,10 +113,15 @@ pub fn gather(
         findings.coverage.insert(rule.id.clone(), Coverage { records: 0, fields });
     }
     let outcomes: BTreeMap<&str, Outcome> = Outcome::ALL.iter().map(|one| (one.name(), *one)).collect();
-    lines(&dir.join("outcomes"), |line| findings.outcome(line, started, &outcomes))?;
+    lines(&parts(&dir.join("outcomes"))?, |line| findings.outcome(line, started, &outcomes))?;
     let (mut number, has_fields) = (0_u64, !findings.coverage.is_empty());
     let (every, finder) = ((records / SAMPLES).max(1), Fields::default());
-    lines(&dir.join("records"), |line| {
+    let parts = parts(&dir.join("records"))?;
+    if !has_fields && parts.iter().map(|part| part.bytes).sum::<u64>() > FEW_BYTES {
+        spread(&parts, SAMPLES, |line| findings.sample(line))?;
+        return Ok(findings);
+    }
+    lines(&parts, |line| {
         let is_sample = number.is_multiple_of(every) && number / every < SAMPLES;
         number += 1;
         if is_sample {
@@ -196,23 +203,67 @@ fn is_something(value: &Value) -> bool {
     !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty())
 }
 
-/// Hands on every line of the parts of a folder, in order.
-fn lines(dir: &Path, mut each: impl FnMut(&[u8])) -> Result<(), RunError> {
-    let fault = |action, path: &Path| {
-        let path = path.to_owned();
-        move |error| RunError::Io { action, path, error }
-    };
-    let mut parts: Vec<PathBuf> = Vec::new();
+/// A file of lines.
+struct Part {
+    path: PathBuf,
+    bytes: u64,
+}
+
+fn fault(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError + use<> {
+    let path = path.to_owned();
+    move |error| RunError::Io { action, path, error }
+}
+
+/// The parts of a folder, in order.
+fn parts(dir: &Path) -> Result<Vec<Part>, RunError> {
+    let mut parts = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(fault("list", dir))? {
-        parts.push(entry.map_err(fault("list", dir))?.path());
+        let path = entry.map_err(fault("list", dir))?.path();
+        if path.extension().is_some_and(|ending| ending == "jsonl") {
+            let bytes = path.metadata().map_err(fault("read", &path))?.len();
+            parts.push(Part { path, bytes });
+        }
     }
-    parts.retain(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
-    parts.sort();
+    parts.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(parts)
+}
+
+/// Hands on every line.
+fn lines(parts: &[Part], mut each: impl FnMut(&[u8])) -> Result<(), RunError> {
     let mut line = Vec::new();
-    for path in parts {
-        let mut reader =
-            BufReader::with_capacity(256 << 10, File::open(&path).map_err(fault("read", &path))?);
-        while reader.read_until(b'\n', &mut line).map_err(fault("read", &path))? > 0 {
+    for Part { path, .. } in parts {
+        let mut reader = BufReader::with_capacity(256 << 10, File::open(path).map_err(fault("read", path))?);
+        while reader.read_until(b'\n', &mut line).map_err(fault("read", path))? > 0 {
+            each(&line);
+            line.clear();
+        }
+    }
+    Ok(())
+}
+
+/// Hands on so many lines at most, evenly over all bytes.
+fn spread(parts: &[Part], count: u64, mut each: impl FnMut(&[u8])) -> Result<(), RunError> {
+    let all: u64 = parts.iter().map(|part| part.bytes).sum();
+    let (mut line, mut last) = (Vec::new(), None);
+    for number in 0..count {
+        let mut offset = all / count * number;
+        let Some((index, Part { path, .. })) = parts.iter().enumerate().find(|(_, part)| {
+            let is_here = offset < part.bytes;
+            offset -= if is_here { 0 } else { part.bytes };
+            is_here
+        }) else {
+            break;
+        };
+        let mut reader = BufReader::new(File::open(path).map_err(fault("read", path))?);
+        // The line that begins here or behind.
+        if let Some(before) = offset.checked_sub(1) {
+            reader.seek(SeekFrom::Start(before)).map_err(fault("read", path))?;
+            reader.read_until(b'\n', &mut line).map_err(fault("read", path))?;
+            offset = before + line.len() as u64;
+            line.clear();
+        }
+        if last.replace((index, offset)) != Some((index, offset)) {
+            reader.read_until(b'\n', &mut line).map_err(fault("read", path))?;
             each(&line);
             line.clear();
         }
@@ -247,6 +298,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn samples_are_whole_lines_in_order(lengths in prop::collection::vec(prop::collection::vec(0..9_usize, 0..9), 1..4), count in 1..9_u64) {
+            let dir = tempfile::tempdir().expect("temp dir");
+            let mut all = Vec::new();
+            for (part, lengths) in lengths.iter().enumerate() {
+                let numbered = lengths.iter().enumerate().map(|(n, length)| format!("{part} {n} {}\n", "x".repeat(*length)));
+                let text: Vec<String> = numbered.collect();
+                std::fs::write(dir.path().join(format!("part-{part}.jsonl")), text.concat()).expect("a part");
+                all.extend(text);
+            }
+            let parts = parts(dir.path()).expect("parts");
+            let (mut read, mut some) = (Vec::new(), Vec::new());
+            lines(&parts, |line| read.push(String::from_utf8(line.to_vec()).expect("text"))).expect("lines");
+            prop_assert_eq!(&read, &all);
+            spread(&parts, count, |line| some.push(String::from_utf8(line.to_vec()).expect("text"))).expect("lines");
+            some.retain(|line| !line.is_empty());
+            let places: Vec<_> = some.iter().map(|line| all.iter().position(|other| other == line)).collect();
+            prop_assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{some:?}");
+            prop_assert!(some.len() as u64 <= count && some.first() == all.first(), "{some:?} of {all:?}");
+            prop_assert_eq!(places.iter().collect::<std::collections::BTreeSet<_>>().len(), places.len());
+        }
+
         #[test]
         fn fields_are_found_whatever_stands_before_and_in_them(
             link in "\\PC{0,9}|,\"fields\":\\{\\}", title in "[,\"fields:{}\\\\]{0,20}", value in "[,\"extract_rule:{}\\\\]{0,20}", rule in proptest::option::of("[a-z\"]{1,3}")
