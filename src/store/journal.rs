@@ -107,11 +107,6 @@ impl Journal {
         Ok(())
     }
 
-    /// Number of the next frame, which is the count of frames so far.
-    pub fn frames(&self) -> u64 {
-        self.next
-    }
-
     /// Where it stands.
     pub fn path(&self) -> &Path {
         &self.path

@@ -94,7 +94,7 @@ fn merge_in_pieces(
     sync_dir(&layout.snapshots())?;
     clear(&sorting)?;
     crash::reached("publish.snapshot");
-    if sources[0].is_damaged {
+    if sources[0].is_damaged && !indexing.is_anew() {
         // It would know of pages that the history has lost. Left without a mark, the next run makes it anew.
         return Ok(number);
     }
@@ -303,6 +303,14 @@ mod tests {
         std::fs::remove_dir_all(layout.sled()).expect("removes");
         assert_eq!(merge(&layout, 2, "c", &layout.journal("c")).expect("merges"), 3, "it was merged already");
         assert_eq!((indexed(36), indexed(7)), ((Some(3), true), (Some(3), false)));
+        std::fs::write(layout.snapshot(3), "nonsense").expect("writes");
+        std::fs::remove_dir_all(layout.sled()).expect("removes");
+        publish(&layout, 3, "d", 60..70);
+        assert_eq!(
+            (indexed(65), indexed(36)),
+            ((Some(4), true), (Some(4), false)),
+            "anew, it has nothing to forget"
+        );
     }
 
     #[test]
