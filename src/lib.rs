@@ -13,7 +13,7 @@
 //! | floor | room | duty |
 //! |---|---|---|
 //! | 0 | [`model`] | the nouns: URL key, request, fetched, parsed, visit, record, outcome. No IO, no async |
-//! | 0 | [`units`], [`secret`], [`kind`], [`inside`], [`crash`] | durations and sizes; values never printed; what a registry line is; which paths a run directory may hold; where tests make a debug build die |
+//! | 0 | [`units`], [`secret`], [`kind`], [`inside`], [`buffers`], [`crash`] | durations and sizes; values never printed; what a registry line is; which paths a run directory may hold; buffers that are used again; where tests make a debug build die |
 //! | 1 | [`store`] | the frontier journal (the truth), sled behind it (the index), history, lock |
 //! | 2 | [`source`] | where seeds come from: the config, lists, local files |
 //! | 2 | [`frontier`] | every known request, and when each may go |
@@ -26,6 +26,7 @@
 //! | 5 | [`run`] | start or resume, publish, exit codes |
 //! | 6 | [`cli`] | one file a command |
 
+pub mod buffers;
 pub mod cli;
 pub mod config;
 pub mod crash;

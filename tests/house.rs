@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 /// The rooms and their floors. A room imports from lower floors only; `lib.rs` and `main.rs` stand on top.
 const FLOORS: &[(&str, u32)] = &[
     ("model", 0),
+    ("buffers", 0),
     ("units", 0),
     ("kind", 0),
     ("secret", 0),

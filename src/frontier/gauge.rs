@@ -59,6 +59,14 @@ impl Held {
             self.gauge.inner.fell.notify_one();
         }
     }
+
+    /// So many of these bytes count on their own from now on.
+    #[must_use]
+    pub fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { gauge: self.gauge.clone(), bytes }
+    }
 }
 
 impl Drop for Held {
@@ -80,7 +88,11 @@ mod tests {
         page.set(3);
         drop(other);
         assert_eq!(gauge.bytes(), 3);
+        let part = page.split(2);
+        assert_eq!(gauge.bytes(), 3);
         drop(page);
+        assert_eq!(gauge.bytes(), 2);
+        drop(part);
         assert_eq!(gauge.bytes(), 0);
     }
 }

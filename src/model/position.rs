@@ -14,7 +14,7 @@ pub struct Position {
 }
 
 /// Where one line stands in an output journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Number of the part file.
     pub part: u32,

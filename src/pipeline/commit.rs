@@ -1,6 +1,7 @@
 //! The commit point. One thread takes checkpoints in order and makes each durable in two steps:
 //!
-//! 1. every output journal writes its visits and is synced, side by side, each sink on a thread of its own;
+//! 1. every output journal is synced, side by side, each sink on a thread of its own. It has written the visits before,
+//!    as they came, while what is written was in the caches;
 //! 2. one frame of the frontier journal says which URLs that settles, which requests it admits and how long the
 //!    output journals are now; when it is synced, the checkpoint is true.
 //!
@@ -9,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -17,15 +18,18 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::frontier::{Frontier, SettledLease};
-use crate::model::{Changes, Span, UrlKey, Visit};
+use crate::model::{Changes, Span, UrlKey};
 use crate::sink::{Artifact, SinkError};
-use crate::store::{Commit, Frame, Journal, Page, Settle, StoreError};
+use crate::store::{Commit, Frame, Journal, Settle, StoreError};
 
-use super::sinks::SinkThread;
-use super::tasks::{Doing, Escort, Task};
+use super::done::{Batch, Done, Sheet};
+use super::sinks::{SinkThread, Written};
+use super::tasks::{Doing, Task};
 
 /// Checkpoints that may wait for the committer's thread.
 const WAITING: usize = 4;
+/// Visits that sinks are given at once: so many that a thread is not woken for each, so few that they stay in the caches.
+const PIECE: usize = 32;
 /// The sink whose lines history points to.
 const RECORDS: &str = "records";
 
@@ -53,16 +57,6 @@ pub enum CommitError {
     Gone(String),
 }
 
-/// A visit that is to be committed.
-pub struct Done {
-    /// What it came to.
-    pub visit: Box<Visit>,
-    /// Whether it was leased, and not refused without a lease.
-    pub leased: bool,
-    /// What it holds until it is written, and its place on the board until it is committed.
-    pub escort: Option<Escort>,
-}
-
 /// What a committed checkpoint settled.
 #[derive(Debug, Default)]
 pub struct Committed {
@@ -74,27 +68,27 @@ pub struct Committed {
 
 /// What the thread is asked to do.
 enum Order {
-    Commit(Vec<Done>, oneshot::Sender<Result<Committed, CommitError>>),
+    Commit(Batch, Vec<Written>, oneshot::Sender<Result<Committed, CommitError>>),
     Suspect(UrlKey, oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// The handle of the committer's thread.
-#[derive(Debug)]
 pub struct Committer {
     inner: Mutex<Option<Inner>>,
 }
 
-#[derive(Debug)]
 struct Inner {
     orders: mpsc::SyncSender<Order>,
     thread: JoinHandle<Work>,
+    sinks: Vec<SinkThread>,
+    /// Visits that the sinks are given next.
+    piece: Vec<Sheet>,
 }
 
 /// What the thread holds, and gives back at the end.
 #[derive(Debug)]
 struct Work {
     journal: Journal,
-    sinks: Vec<SinkThread>,
     frontier: Arc<Frontier>,
     disks: Disks,
     task: Task,
@@ -139,23 +133,34 @@ impl Committer {
         task: Task,
     ) -> std::io::Result<Self> {
         let (orders, incoming) = mpsc::sync_channel(WAITING);
-        let mut work = Work { journal, sinks, frontier, disks, task, failed: false };
+        let mut work = Work { journal, frontier, disks, task, failed: false };
         let thread = thread::Builder::new().name("commit".to_owned()).spawn(move || {
             for order in incoming {
                 match order {
-                    Order::Commit(dones, reply) => drop(reply.send(work.commit(dones))),
+                    Order::Commit(dones, written, reply) => drop(reply.send(work.commit(dones, written))),
                     Order::Suspect(key, reply) => drop(reply.send(work.suspect(key))),
                 }
             }
             work
         })?;
-        Ok(Self { inner: Mutex::new(Some(Inner { orders, thread })) })
+        Ok(Self { inner: Mutex::new(Some(Inner { orders, thread, sinks, piece: Vec::new() })) })
     }
 
-    /// Hands a checkpoint over. Checkpoints are committed in the order in which this is called.
-    pub fn submit(&self, dones: Vec<Done>) -> impl Future<Output = Result<Committed, CommitError>> + use<> {
+    /// Has the sinks write a visit before its checkpoint closes. Those of a checkpoint go through here in its order.
+    pub fn write(&self, done: &mut Done) {
+        if let Some(inner) = &mut *self.inner() {
+            inner.write(done);
+        }
+    }
+
+    /// Hands a checkpoint over, of which none, some or all visits were written before. Checkpoints are committed in the
+    /// order in which this is called.
+    pub fn submit(&self, dones: Batch) -> impl Future<Output = Result<Committed, CommitError>> + use<> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.send(Order::Commit(dones, reply));
+        let sent = self.order(|inner| {
+            let (dones, written) = inner.sync(dones);
+            Order::Commit(dones, written, reply)
+        });
         async move {
             sent?;
             answer.await.unwrap_or_else(|_| Err(CommitError::Gone("it panicked".to_owned())))
@@ -165,32 +170,62 @@ impl Committer {
     /// Notes, durably, that this page is parsed next, alone, after it may have killed the run before.
     pub async fn suspect(&self, key: UrlKey) -> Result<(), CommitError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Order::Suspect(key, reply))?;
+        self.order(|_| Order::Suspect(key, reply))?;
         match answer.await {
             Ok(noted) => Ok(noted?),
             Err(_) => Err(CommitError::Gone("it panicked".to_owned())),
         }
     }
 
-    fn send(&self, order: Order) -> Result<(), CommitError> {
-        let gone = |why: &str| Err(CommitError::Gone(why.to_owned()));
-        match self.inner.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            None => gone("it was closed"),
-            Some(inner) => {
-                inner.orders.try_send(order).or_else(|_| gone("its queue is closed or over its bound"))
-            }
-        }
+    fn inner(&self) -> MutexGuard<'_, Option<Inner>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&self, order: impl FnOnce(&mut Inner) -> Order) -> Result<(), CommitError> {
+        let gone = |why: &str| CommitError::Gone(why.to_owned());
+        let mut inner = self.inner();
+        let inner = inner.as_mut().ok_or_else(|| gone("it was closed"))?;
+        let order = order(inner);
+        inner.orders.try_send(order).map_err(|_| gone("its queue is closed or over its bound"))
     }
 
     /// Ends the thread and gives back what it held.
     pub fn close(&self) -> Result<Closed, CommitError> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Inner { orders, thread }) = inner else {
+        let Some(Inner { orders, thread, sinks, .. }) = self.inner().take() else {
             return Err(CommitError::Gone("it was closed before".to_owned()));
         };
         drop(orders);
         let work = thread.join().map_err(|_| CommitError::Gone("it panicked".to_owned()))?;
-        Ok(Closed { journal: work.journal, sinks: work.sinks })
+        Ok(Closed { journal: work.journal, sinks })
+    }
+}
+
+impl Inner {
+    fn write(&mut self, done: &mut Done) {
+        self.piece.extend(done.take_sheet());
+        if self.piece.len() >= PIECE {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if !self.piece.is_empty() {
+            let piece = Arc::new(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE)));
+            self.sinks.iter().for_each(|sink| sink.write(Arc::clone(&piece)));
+        }
+    }
+
+    /// Hands all that is left over, and ends the checkpoint in every sink.
+    fn sync(&mut self, mut dones: Batch) -> (Batch, Vec<Written>) {
+        dones.iter_mut().for_each(|done| self.write(done));
+        self.hand_over();
+        (dones, self.sinks.iter().map(SinkThread::sync).collect())
+    }
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Committer")
     }
 }
 
@@ -218,13 +253,13 @@ impl Closed {
 }
 
 impl Work {
-    fn commit(&mut self, dones: Vec<Done>) -> Result<Committed, CommitError> {
+    fn commit(&mut self, dones: Batch, written: Vec<Written>) -> Result<Committed, CommitError> {
         if self.failed {
             // An output journal may hold half a line now: only a fresh start knows where to cut it.
             return Err(CommitError::Gone("an earlier checkpoint failed".to_owned()));
         }
         self.task.is(Doing::Writing);
-        let committed = self.try_commit(dones);
+        let committed = self.try_commit(dones, written);
         self.task.is(Doing::Idle);
         self.failed = committed.is_err();
         committed
@@ -235,29 +270,25 @@ impl Work {
         self.journal.sync()
     }
 
-    fn try_commit(&mut self, mut dones: Vec<Done>) -> Result<Committed, CommitError> {
+    fn try_commit(&mut self, mut dones: Batch, written: Vec<Written>) -> Result<Committed, CommitError> {
         let mut committed = Committed::default();
         let (mut admits, mut refuses) = (Vec::new(), Vec::new());
         let now = Instant::now();
-        for Done { visit, leased, escort } in &mut dones {
-            if *leased {
-                committed.leases.push(lease(visit));
-            }
-            admits.append(&mut visit.admits);
-            refuses.append(&mut visit.refuses);
-            if let Some(escort) = escort {
+        for done in &mut dones {
+            committed.leases.extend(done.lease());
+            admits.append(&mut done.admits);
+            refuses.append(&mut done.refuses);
+            if let Some(escort) = &done.escort {
                 escort.task.is_since(Doing::Writing, now);
             }
         }
         let changes = self.frontier.checkpoint(admits, refuses);
-        let dones = Arc::new(dones);
-        let (positions, spans) = self.write(&dones)?;
-        let still_read = || CommitError::Gone("a sink still reads what it has written".to_owned());
-        let dones = Arc::into_inner(dones).ok_or_else(still_read)?;
+        let (positions, spans) = synced(written, dones.len())?;
         let mut tasks: Vec<Task> = Vec::with_capacity(dones.len());
-        let settled = dones.into_iter().zip(spans).map(|(Done { visit, leased, escort }, span)| {
+        let settled = dones.into_iter().zip(spans).map(|(done, span)| {
+            let (settle, escort) = done.into_settle(span);
             tasks.extend(escort.map(|escort| escort.task));
-            settle(*visit, leased, span)
+            settle
         });
         let settled = settled.collect();
         let now = Instant::now();
@@ -265,29 +296,6 @@ impl Work {
         committed.settles = self.frame(changes, settled, positions)?;
         self.disks.check()?;
         Ok(committed)
-    }
-
-    /// Step 1: all sinks at once.
-    fn write(&self, dones: &Arc<Vec<Done>>) -> Result<(Positions, Vec<Option<Span>>), CommitError> {
-        let pending: Vec<_> = self.sinks.iter().map(|sink| (sink, sink.write(Arc::clone(dones)))).collect();
-        let mut positions = BTreeMap::new();
-        let mut spans = vec![None; dones.len()];
-        let mut failed = None;
-        // Every sink is heard, also after one has failed, or its thread would still hold the visits.
-        for (sink, written) in pending {
-            match written.wait() {
-                Ok((position, lines)) => {
-                    positions.insert(sink.id().to_owned(), position);
-                    if sink.id() == RECORDS {
-                        spans = lines;
-                    }
-                }
-                Err(error) => {
-                    failed.get_or_insert(error);
-                }
-            }
-        }
-        failed.map_or(Ok((positions, spans)), Err)
     }
 
     /// Step 2. What is admitted stands in these frames or in earlier ones than what settles it. Gives the settles
@@ -312,50 +320,22 @@ impl Work {
 
 type Positions = BTreeMap<String, crate::model::Position>;
 
-/// The lease that a visit settles.
-pub fn lease(visit: &Visit) -> SettledLease {
-    let request = &visit.request;
-    SettledLease {
-        host: request.host.clone(),
-        role: request.role,
-        depth: request.depth,
-        good: visit.ending.outcome.is_good(),
+/// Step 1: all sinks at once. Where each ends now, and where the record of each visit stands.
+fn synced(written: Vec<Written>, visits: usize) -> Result<(Positions, Vec<Option<Span>>), CommitError> {
+    let (mut positions, mut spans) = (BTreeMap::new(), Vec::new());
+    for written in written {
+        let id = written.id.clone();
+        let (position, lines) = written.wait()?;
+        if id == RECORDS {
+            spans = lines;
+        }
+        positions.insert(id, position);
     }
-}
-
-fn settle(visit: Visit, admitted: bool, span: Option<Span>) -> Settle {
-    let Visit { request, ending, fetched, body, parsed, wire_bytes, parse_us, .. } = visit;
-    let fetched = fetched.as_ref();
-    let (outcome, reason) = (ending.outcome.name(), &ending.reason);
-    tracing::debug!(
-        url = request.url,
-        outcome,
-        status = fetched.map(|fetched| fetched.status),
-        reason,
-        "settled"
-    );
-    let parts = span.zip(fetched).zip(body).zip(parsed);
-    Settle {
-        admitted,
-        status: fetched.map(|fetched| fetched.status),
-        key: request.key,
-        outcome: ending.outcome,
-        host: request.host,
-        bytes: wire_bytes,
-        duration_ms: fetched.map(|fetched| u64::try_from(fetched.duration.as_millis()).unwrap_or(u64::MAX)),
-        parse_us,
-        page: parts.map(|(((record, fetched), body), parsed)| {
-            let page = Page {
-                url: request.url,
-                fetched_at_ms: fetched.started.as_millisecond(),
-                status: fetched.status,
-                digest: body.digest,
-                etag: fetched.header("etag").map(ToOwned::to_owned),
-                last_modified: fetched.header("last-modified").map(ToOwned::to_owned),
-                title: parsed.title,
-                record,
-            };
-            page.bounded()
-        }),
+    if spans.len() != visits {
+        return Err(CommitError::Gone(format!(
+            "{} visits were written, {visits} are to be committed",
+            spans.len()
+        )));
     }
+    Ok((positions, spans))
 }

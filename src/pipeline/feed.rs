@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::stream::{StreamExt, select_all};
 use tokio::sync::mpsc;
 
+use super::done::Renders;
 use super::follow::Guide;
 use super::stop::{Reason, Stop};
 use super::tasks::{Doing, Task};
@@ -27,6 +28,8 @@ impl Drop for PanicGuard {
 pub struct Pouring {
     /// Seeds that can only be refused go straight here, from where they reach the next checkpoint.
     pub early: mpsc::Sender<Flow>,
+    /// What the sinks write of them.
+    pub renders: Arc<Renders>,
     /// Ends it.
     pub stop: Stop,
     /// Its place on the board.
@@ -36,7 +39,7 @@ pub struct Pouring {
 impl Pouring {
     /// Pours until all sources are empty or the run is asked to end.
     pub async fn pour(self, sources: Vec<Box<dyn Source>>, guide: Arc<Guide>) -> Result<(), SourceError> {
-        let Self { early, stop, task } = self;
+        let Self { early, renders, stop, task } = self;
         let _guard = PanicGuard(stop.clone());
         let frontier = &guide.frontier;
         let mut seeds = select_all(sources.into_iter().map(Source::requests));
@@ -65,7 +68,7 @@ impl Pouring {
                     // The place is taken first: once the frontier knows the URL its outcome must be on its way.
                     let Ok(place) = early.reserve().await else { return Ok(()) };
                     if frontier.refuse(visit.request.key) {
-                        place.send(Flow::Refused(visit));
+                        place.send(Flow::Settled(renders.refused(*visit)));
                     }
                 }
                 Some(Err(error)) => {
@@ -114,7 +117,8 @@ mod tests {
         };
         let (stop, (refusals, _refused)) = (Stop::default(), mpsc::channel(1));
         let task = Arc::new(Board::default()).worker("sources");
-        let pouring = Pouring { early: refusals, stop: stop.clone(), task };
+        let renders = Arc::new(Renders::none());
+        let pouring = Pouring { early: refusals, renders, stop: stop.clone(), task };
         let feed = tokio::spawn(pouring.pour(vec![Box::new(Panics)], Arc::new(guide)));
         stop.draining().await;
         assert!(feed.await.is_err_and(|error| error.is_panic()));

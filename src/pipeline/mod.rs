@@ -5,6 +5,7 @@
 mod answers;
 mod checkpoints;
 mod commit;
+mod done;
 mod feed;
 mod follow;
 mod latency;
@@ -33,7 +34,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use self::checkpoints::{Company, checkpoints};
 use self::commit::Committed;
-pub use self::commit::{Closed, CommitError, Committer, Disks, Done};
+pub use self::commit::{Closed, CommitError, Committer, Disks};
+pub use self::done::{Done, Renders};
 pub use self::follow::{Guide, anchor};
 pub use self::latency::Latencies;
 pub use self::parsers::Parsers;
@@ -107,9 +109,15 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
     let Flowing { sources, first, tools, tally, max_concurrency, parse_width, checkpoints: bounds } = parts;
     let (frontier, stop) = (Arc::clone(&tools.frontier), tools.stop.clone());
     let (refuse, refused) = mpsc::channel(REFUSALS);
-    let pouring = feed::Pouring { early: refuse, stop: stop.clone(), task: tools.board.worker("sources") };
+    let pouring = feed::Pouring {
+        early: refuse,
+        renders: Arc::clone(&tools.renders),
+        stop: stop.clone(),
+        task: tools.board.worker("sources"),
+    };
     let feed = tokio::spawn(pouring.pour(sources, Arc::clone(&tools.guide)));
-    let first = stream::iter(first).map(|visit| Flow::Refused(Box::new(visit)));
+    let renders = Arc::clone(&tools.renders);
+    let first = stream::iter(first).map(move |visit| Flow::Settled(renders.refused(visit)));
     let refusals = first.chain(ReceiverStream::new(refused));
 
     // Leases between the frontier and a checkpoint.
@@ -123,7 +131,13 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
         .inspect(|_| _ = under_way.fetch_sub(1, Ordering::Relaxed))
         .filter_map(std::future::ready);
 
-    let dones = stream::select(refusals, visits).filter_map(|flow| std::future::ready(done(&frontier, flow)));
+    let written = |mut done: Option<Box<Done>>| {
+        done.iter_mut().for_each(|done| tools.committer.write(done));
+        done
+    };
+    let dones = stream::select(refusals, visits)
+        .filter_map(|flow| std::future::ready(done(&frontier, flow)))
+        .map(written);
     let company = || match under_way.load(Ordering::Relaxed) {
         _ if !frontier.is_starved() => Company::Leases,
         0 if frontier.is_dry() => Company::None,
@@ -166,10 +180,9 @@ fn leases(frontier: Arc<Frontier>, stop: Stop, feed: AbortHandle) -> impl Stream
 
 /// What goes to the commit, `None` inside for a frame that settles nothing; what goes back does not.
 #[allow(clippy::option_option)] // the outer one is what `filter_map` wants
-fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Done>> {
+fn done(frontier: &Frontier, flow: Flow) -> Option<Option<Box<Done>>> {
     match flow {
-        Flow::Settled(visit, escort) => Some(Some(Done { visit, leased: true, escort })),
-        Flow::Refused(visit) => Some(Some(Done { visit, leased: false, escort: None })),
+        Flow::Settled(done) => Some(Some(done)),
         Flow::Flush => Some(None),
         Flow::PutBack(request) => {
             frontier.put_back(*request);

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::checkpoints;
 use super::commit::Disks;
+use super::done::Renders;
 use super::listing::ListingRules;
 use crate::config::Config;
 use crate::fetch::{self, FetchError, Fetcher};
@@ -73,6 +74,8 @@ pub struct Working {
     pub listings: BTreeMap<String, ListingRules>,
     /// Which fields pages have.
     pub extract: ExtractRules,
+    /// What makes the lines of the sinks.
+    pub renders: Renders,
     /// What is tried again.
     pub retry: fetch::Policy,
     /// `http.user_agent`
@@ -188,6 +191,7 @@ fn working(config: &Config, run: &Circumstances<'_>, sinks: &[Box<dyn Sink>]) ->
         listings: listings(config, run.places),
         // What does not compile was refused when the config was read.
         extract: ExtractRules::compile(&config.extract, run.places).0,
+        renders: Renders::of(sinks),
         retry: retry(config),
         user_agent: config.http.user_agent.clone(),
         max_concurrency: config.politeness.max_concurrency.get(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt, select_all};
 
-use super::commit::lease;
+use super::done::{Done, Sheet};
 use super::stop::Stop;
 use super::visit::{self, Flow, Hop, Tools};
 use crate::frontier::{Frontier, OriginRobots, RobotsJudged as Judged, Rules};
@@ -166,17 +166,19 @@ impl Surveyor {
 
     fn take(&mut self, flow: Flow) {
         match flow {
-            Flow::Settled(visit, _) => self.listed(*visit),
+            Flow::Settled(done) => self.listed(*done),
             Flow::PutBack(request) => self.frontier.put_back(*request),
             Flow::PutOff(request, again) => self.frontier.put_off(*request, again.wait, again.host_wait),
-            Flow::Refused(_) | Flow::Flush => {}
+            Flow::Flush => {}
         }
     }
 
     /// A sitemap or feed has come to something.
-    fn listed(&mut self, visit: Visit) {
-        let lease = lease(&visit);
-        let Visit { request, ending, admits, refuses, .. } = visit;
+    fn listed(&mut self, mut done: Done) {
+        let lease = done.lease();
+        let Some(visit) = done.take_sheet().and_then(Sheet::into_visit) else { return };
+        let Visit { request, ending, .. } = *visit;
+        let Done { admits, refuses, .. } = done;
         let host = self.host(&request.host);
         match ending.outcome {
             Outcome::Listed => host.lists += 1,
@@ -193,7 +195,7 @@ impl Surveyor {
         for refusal in refuses {
             self.refuse(&refusal.request);
         }
-        self.frontier.settled(&[lease]);
+        self.frontier.settled(lease.as_slice());
     }
 
     /// A page is counted, what lists pages is asked for.

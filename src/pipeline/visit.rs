@@ -14,6 +14,7 @@ use url::Url;
 
 use super::answers::{self, Verdict, judge};
 use super::commit::Committer;
+use super::done::{Done, Renders};
 use super::follow::{Finds, Guide, unusable};
 use super::listing::{self, ListingRules};
 use super::page::{self, Reader};
@@ -49,6 +50,8 @@ pub struct Tools {
     pub stop: Stop,
     /// Which fields pages have.
     pub rules: Arc<Rules>,
+    /// What the sinks write of a page.
+    pub renders: Arc<Renders>,
     /// What is tried again.
     pub retry: fetch::Policy,
     /// `User-Agent` header: whose rules of a robots.txt are ours.
@@ -97,10 +100,8 @@ pub enum Hop {
 
 /// A lease on its way to the commit.
 pub enum Flow {
-    /// It has come to something.
-    Settled(Box<Visit>, Option<Escort>),
-    /// A URL that is refused without a lease.
-    Refused(Box<Visit>),
+    /// It has come to something, or is refused without a lease.
+    Settled(Box<Done>),
     /// Nothing is settled, but a frame should be written.
     Flush,
     /// It goes back to the frontier.
@@ -152,7 +153,7 @@ pub fn parse(tools: &Arc<Tools>, hop: Hop) -> BoxFuture<'static, Option<Flow>> {
             return robots(request, Err(Failure::new(Stage::Connect, ending.outcome, why)));
         }
         Hop::Refused(request, ending) => {
-            return at_once(settled(Visit::refused(request, ending).into(), None));
+            return at_once(settled(tools, Visit::refused(request, ending), None));
         }
         Hop::Done(request, result, escort) => (request, *result, escort),
     };
@@ -162,17 +163,17 @@ pub fn parse(tools: &Arc<Tools>, hop: Hop) -> BoxFuture<'static, Option<Flow>> {
     let fetched = match result {
         Err((failure, began)) => {
             let visit = Visit { began: Some(began), ..Visit::refused(request, failure.into()) };
-            return at_once(settled(visit.into(), escort));
+            return at_once(settled(tools, visit, escort));
         }
         Ok(fetched) => fetched,
     };
     match judge(&request, &fetched, tools.max_redirects, &tools.guide.normalize) {
         Verdict::Page => {}
         Verdict::End(ending) => {
-            return at_once(weighed(without_page(request, fetched, ending).into(), escort));
+            return at_once(settled(tools, without_page(request, fetched, ending), escort));
         }
         Verdict::Redirect(target) => {
-            return at_once(weighed(redirect(tools, request, fetched, target).into(), escort));
+            return at_once(settled(tools, redirect(tools, request, fetched, target), escort));
         }
     }
     if tools.frontier.is_careful() {
@@ -200,6 +201,7 @@ fn read(
         guide: Arc::clone(&tools.guide),
         listings: Arc::clone(&tools.listings),
         rules: Arc::clone(&tools.rules),
+        renders: Arc::clone(&tools.renders),
         max_body: tools.max_body,
         keep_bodies: tools.keep_bodies,
     };
@@ -211,13 +213,16 @@ fn read(
         if let Some(mark) = mark {
             mark.is(Doing::Parsing);
         }
-        Box::new(job.read(request, fetched))
+        let visit = job.read(request, fetched);
+        job.renders.settled(visit)
     });
+    let renders = Arc::clone(&tools.renders);
     read.map(move |read| {
-        let visit = read.unwrap_or_else(|Panicked(why)| {
-            Box::new(Visit { began, ..Visit::refused(again, internal(&why).into()) })
+        let done = read.unwrap_or_else(|Panicked(why)| {
+            let visit = Visit { began, ..Visit::refused(again, internal(&why).into()) };
+            renders.settled(visit)
         });
-        weighed(visit, escort)
+        waiting(done, escort)
     })
 }
 
@@ -250,12 +255,12 @@ impl Tools {
         } else {
             fetch::again(&self.retry, request.key, request.attempt, what, now)
         };
-        let why = why(&result);
         slot.end(
             answers::report(&result, latency, retry_after),
             result.as_ref().err().cloned().map(Ending::from),
         );
         if let Some(again) = again {
+            let why = why(&result);
             tracing::debug!(url = request.url, why, wait = ?again.wait, "trying again");
             if again.counts {
                 request.attempt += 1;
@@ -301,6 +306,7 @@ struct Reading {
     guide: Arc<Guide>,
     listings: Arc<BTreeMap<String, ListingRules>>,
     rules: Arc<Rules>,
+    renders: Arc<Renders>,
     max_body: u64,
     keep_bodies: bool,
 }
@@ -357,18 +363,14 @@ fn why(result: &Result<Fetched, Failure>) -> String {
     }
 }
 
-fn weighed(visit: Box<Visit>, mut escort: Option<Escort>) -> Flow {
-    if let Some(escort) = &mut escort {
-        escort.held.set(visit.weight());
-    }
-    settled(visit, escort)
+fn settled(tools: &Tools, visit: Visit, escort: Option<Escort>) -> Flow {
+    waiting(tools.renders.settled(visit), escort)
 }
 
-fn settled(visit: Box<Visit>, escort: Option<Escort>) -> Flow {
-    if let Some(escort) = &escort {
-        escort.task.is(Doing::Checkpoint);
-    }
-    Flow::Settled(visit, escort)
+/// It waits for its checkpoint.
+fn waiting(mut done: Box<Done>, escort: Option<Escort>) -> Flow {
+    done.wait_with(escort);
+    Flow::Settled(done)
 }
 
 fn internal(why: &str) -> Failure {

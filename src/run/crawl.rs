@@ -173,6 +173,7 @@ impl Crew<'_> {
             guide: Arc::new(guide),
             listings: Arc::new(plan.listings),
             rules: Arc::new(plan.extract),
+            renders: Arc::new(plan.renders),
             committer: Arc::clone(&committer),
             stop: stop.clone(),
             retry: plan.retry,

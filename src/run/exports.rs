@@ -174,12 +174,14 @@ impl Exported {
                 settings.columns.push(column);
             }
         }
-        let mut rows = csv::Rows::new(&settings);
+        let (rows, mut row) = (csv::Rows::new(&settings), Vec::new());
         let failed = |error| ExportError::Io { action: "write", path: to.to_owned(), error };
         out.write_all(rows.heading()).map_err(failed)?;
         export::each(self.records(), to, |line| {
             let record: Record<'_> = serde_json::from_str(line)?;
-            out.write_all(rows.of(&record)?).map_err(Fault::Io)
+            row.clear();
+            rows.put(&record, &mut row)?;
+            out.write_all(&row).map_err(Fault::Io)
         })
     }
 

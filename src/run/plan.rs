@@ -12,8 +12,8 @@ use super::signals::Signals;
 use crate::config::Config;
 use crate::frontier::{Frontier, Overflow, Setup};
 use crate::pipeline::{
-    self, ByteBudget, Circumstances, Committer, Guide, Parsers, PipelineError, Plan, Stop, Survey, Surveying,
-    Tools, survey,
+    self, ByteBudget, Circumstances, Committer, Guide, Parsers, PipelineError, Plan, Renders, Stop, Survey,
+    Surveying, Tools, survey,
 };
 use crate::source::{self, list};
 
@@ -80,6 +80,7 @@ fn surveying(plan: Plan, frontier: Frontier, stop: &Stop) -> std::io::Result<Sur
         guide: Arc::new(Guide { scope, normalize, frontier }),
         listings: Arc::new(working.listings),
         rules: Arc::new(working.extract),
+        renders: Arc::new(Renders::none()),
         committer: Arc::new(Committer::none()),
         stop: stop.clone(),
         retry: working.retry,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::RunError;
 use crate::frontier::Admitted;
-use crate::pipeline::{Done, Guide, Reason, Stop, Tally, Tools};
+use crate::pipeline::{Guide, Reason, Stop, Tally, Tools};
 use crate::store::Refusals;
 
 /// Refusals in one checkpoint.
@@ -47,11 +47,7 @@ pub async fn settle(journal: &Path, tools: &Tools, tally: &Mutex<Tally>) -> Resu
         let more = refusals.more()?;
         let is_last = more.is_none();
         let open = more.into_iter().flatten().filter(|refusal| frontier.refuse(refusal.request.key));
-        dones.extend(open.map(|refusal| Done {
-            visit: Box::new(refusal.into_visit()),
-            leased: false,
-            escort: None,
-        }));
+        dones.extend(open.map(|refusal| tools.renders.refused(refusal.into_visit())));
         if dones.len() >= CHECKPOINT || (is_last && !dones.is_empty()) {
             let committed = tools.committer.submit(std::mem::take(&mut dones)).await?;
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);

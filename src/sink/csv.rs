@@ -5,19 +5,19 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
 use std::path::Path;
+use std::sync::Arc;
 
 use csv_core::{QuoteStyle, Terminator, WriteResult, WriterBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{self, Cell, Column};
-use super::journal::Journal;
-use super::jsonl::text_place;
+use super::lines::{Lines, text_place};
 use super::packing::Compression;
 use super::place::Place;
 use super::roll::Roll;
-use super::{Artifact, Sink, SinkError, Writer, Wrong};
-use crate::model::{Origin, Position, Record, Span, Visit};
+use super::{Render, Sink, SinkError, Writer, Wrong};
+use crate::model::{Origin, Position, Record};
 
 /// Columns where the config names none: what fits in a cell and says what was got.
 const COLUMNS: [&str; 12] = [
@@ -34,8 +34,6 @@ const COLUMNS: [&str; 12] = [
     "discovered_from",
     "source_id",
 ];
-/// The buffer of a row grows for a big page and then shrinks back.
-const ROW_BYTES: usize = 64 << 10;
 
 /// `[[sinks]] type = "csv"`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -146,12 +144,17 @@ impl Sink for Csv {
         &self.settings.id
     }
 
+    fn render(&self) -> Option<Render> {
+        let (origin, rows) = (self.origin.clone(), Rows::new(&self.settings));
+        Some(Arc::new(move |visit, line| {
+            Record::from_visit(&origin, visit).map_or(Ok(()), |record| Ok(rows.put(&record, line)?))
+        }))
+    }
+
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
         let Settings { id, path, compression, roll, .. } = &self.settings;
         let place = text_place(id, path.as_ref(), dir, "csv", *compression, *roll)?;
-        let journal = Journal::open(Place { count: count_rows, ..place }, at)?;
-        let rows = Rows::new(&self.settings);
-        Ok(Box::new(Table { origin: self.origin.clone(), journal, heading: rows.heading.clone(), rows }))
+        Lines::open(Place { count: count_rows, ..place }, at, Rows::new(&self.settings).heading)
     }
 }
 
@@ -182,29 +185,22 @@ struct Format {
     formula_safe: bool,
 }
 
-/// One row as it grows.
-struct Row {
+/// One row as it grows, behind what stands in `out`.
+struct Row<'o> {
     format: Format,
     writer: csv_core::Writer,
-    bytes: Vec<u8>,
+    out: &'o mut Vec<u8>,
     has_cells: bool,
 }
 
-impl Row {
-    fn new(format: Format) -> Self {
+impl<'o> Row<'o> {
+    fn new(format: Format, out: &'o mut Vec<u8>) -> Self {
         let writer = WriterBuilder::new()
             .delimiter(format.separator)
             .terminator(Terminator::CRLF)
             .quote_style(QuoteStyle::Necessary)
             .build();
-        Self { format, writer, bytes: Vec::new(), has_cells: false }
-    }
-
-    /// Begins anew.
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(ROW_BYTES);
-        self.has_cells = false;
+        Self { format, writer, out, has_cells: false }
     }
 
     fn cell(&mut self, text: &[u8], kind: Cell) {
@@ -226,10 +222,9 @@ impl Row {
         });
     }
 
-    /// The row with its line end.
-    fn end(&mut self) -> &[u8] {
+    /// Ends the line.
+    fn end(mut self) {
         self.put(8, csv_core::Writer::terminator);
-        &self.bytes
     }
 
     /// Has the writer write until it is done.
@@ -239,10 +234,10 @@ impl Row {
         mut step: impl FnMut(&mut csv_core::Writer, &mut [u8]) -> (WriteResult, usize),
     ) {
         loop {
-            let at = self.bytes.len();
-            self.bytes.resize(at + room, 0);
-            let (result, written) = step(&mut self.writer, &mut self.bytes[at..]);
-            self.bytes.truncate(at + written);
+            let at = self.out.len();
+            self.out.resize(at + room, 0);
+            let (result, written) = step(&mut self.writer, &mut self.out[at..]);
+            self.out.truncate(at + written);
             if result == WriteResult::InputEmpty {
                 return;
             }
@@ -264,8 +259,7 @@ fn is_formula(text: &[u8]) -> bool {
 pub struct Rows {
     columns: Vec<Column>,
     heading: Vec<u8>,
-    row: Row,
-    cell: Vec<u8>,
+    format: Format,
 }
 
 impl Rows {
@@ -273,16 +267,14 @@ impl Rows {
     pub fn new(settings: &Settings) -> Self {
         let Settings { columns, formula_safe, .. } = settings;
         let format = Format { separator: settings.separator().unwrap_or(b','), formula_safe: *formula_safe };
-        let mut heading = Row::new(format);
+        let mut heading = Vec::new();
+        let mut row = Row::new(format, &mut heading);
         for name in columns {
-            heading.cell(name.as_bytes(), Cell::Text);
+            row.cell(name.as_bytes(), Cell::Text);
         }
-        Self {
-            columns: columns.iter().filter_map(|name| Column::named(name)).collect(),
-            heading: heading.end().to_vec(),
-            row: Row::new(format),
-            cell: Vec::new(),
-        }
+        row.end();
+        let columns = columns.iter().filter_map(|name| Column::named(name)).collect();
+        Self { columns, heading, format }
     }
 
     /// The row of names, with its line end.
@@ -290,42 +282,16 @@ impl Rows {
         &self.heading
     }
 
-    /// The row of a record, with its line end.
-    pub fn of(&mut self, record: &Record<'_>) -> serde_json::Result<&[u8]> {
-        self.row.clear();
+    /// Puts the row of a record, with its line end, behind what stands in `out`.
+    pub fn put(&self, record: &Record<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let (mut row, mut cell) = (Row::new(self.format, out), Vec::new());
         for column in &self.columns {
-            self.cell.clear();
-            self.cell.shrink_to(ROW_BYTES);
-            let kind = column.write(record, &mut self.cell)?;
-            self.row.cell(&self.cell, kind);
+            cell.clear();
+            let kind = column.write(record, &mut cell)?;
+            row.cell(&cell, kind);
         }
-        Ok(self.row.end())
-    }
-}
-
-/// An open table.
-struct Table {
-    origin: Origin,
-    journal: Journal,
-    heading: Vec<u8>,
-    rows: Rows,
-}
-
-impl Writer for Table {
-    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError> {
-        let Some(record) = Record::from_visit(&self.origin, visit) else { return Ok(None) };
-        let row = self.rows.of(&record);
-        let row = row.map_err(|error| self.journal.failed("write", io::Error::from(error)))?;
-        self.journal.append_below(|_| self.heading.clone(), row).map(Some)
-    }
-
-    fn sync(&mut self) -> Result<Position, SinkError> {
-        self.journal.sync()
-    }
-
-    fn finish(self: Box<Self>) -> Result<Vec<Artifact>, SinkError> {
-        let heading = self.heading;
-        self.journal.finish_below(|_| heading.clone())
+        row.end();
+        Ok(())
     }
 }
 
@@ -336,7 +302,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::testing::{origin, page, refused};
+    use super::super::testing::{origin, page, refused, write};
     use super::*;
     use crate::model::Outcome;
 
@@ -347,11 +313,13 @@ mod tests {
     }
 
     fn row(format: Format, cells: &[(&str, Cell)]) -> String {
-        let mut row = Row::new(format);
+        let mut out = Vec::new();
+        let mut row = Row::new(format, &mut out);
         for (text, kind) in cells {
             row.cell(text.as_bytes(), *kind);
         }
-        String::from_utf8(row.end().to_vec()).expect("text")
+        row.end();
+        String::from_utf8(out).expect("text")
     }
 
     fn texts(formula_safe: bool, cells: &[&str]) -> String {
@@ -419,11 +387,12 @@ mod tests {
             let dir = tempfile::tempdir().expect("temp dir");
             let roll = Roll { records: std::num::NonZeroU64::new(2), size: None };
             let settings = Settings { compression, roll, ..settings(&["url", "title", "depth", "links"]) };
-            let mut writer = Csv::new(settings, origin()).open(dir.path(), None).expect("open");
+            let sink = Csv::new(settings, origin());
+            let mut writer = sink.open(dir.path(), None).expect("open");
             for path in ["a", "b", "c"] {
-                writer.write(&page(path)).expect("write");
+                write(&sink, &mut *writer, &page(path));
             }
-            assert!(writer.write(&refused("d", Outcome::Gone)).expect("write").is_none());
+            assert!(write(&sink, &mut *writer, &refused("d", Outcome::Gone)).is_none());
             let artifacts = writer.finish().expect("finish");
             let heading = ["url", "title", "depth", "links"].map(str::to_owned).to_vec();
             for (artifact, paths) in artifacts.iter().zip([&["a", "b"][..], &["c"]]) {

@@ -3,23 +3,19 @@
 //! or with fewer fields. What stands in a line is decided in `model`.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{self, Json};
-use super::journal::Journal;
+use super::lines::{Lines, text_place};
 use super::packing::Compression;
 use super::place::Place;
 use super::roll::Roll;
-use super::{Artifact, PART_BYTES, Sink, SinkError, Writer, Wrong};
-use crate::inside;
-use crate::model::{Origin, OutcomeLine, Position, Record, Span, Visit};
-
-/// A line is written from a buffer of this size, which grows for a big page and then shrinks back.
-const LINE_BYTES: usize = 64 * 1024;
+use super::{Render, Sink, SinkError, Writer, Wrong};
+use crate::model::{Origin, OutcomeLine, Position, Record};
 
 /// The sink `records`: one JSON line for each visit that has a record.
 #[derive(Clone, Debug)]
@@ -60,9 +56,13 @@ impl Sink for Records {
         Self::ID
     }
 
+    fn render(&self) -> Option<Render> {
+        Some(fields(&self.origin, columns::NAMES.iter().copied()))
+    }
+
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
         let place = Place::lines(Self::ID.to_owned(), dir, Self::ID.into(), self.roll_bytes);
-        Lines::open(&self.origin, place, at, fields(columns::NAMES.iter().copied()))
+        Lines::open(place, at, Vec::new())
     }
 }
 
@@ -71,9 +71,18 @@ impl Sink for Outcomes {
         Self::ID
     }
 
+    fn render(&self) -> Option<Render> {
+        let origin = self.origin.clone();
+        Some(Arc::new(move |visit, line| {
+            serde_json::to_writer(&mut *line, &OutcomeLine::from_visit(&origin, visit))?;
+            line.push(b'\n');
+            Ok(())
+        }))
+    }
+
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
         let place = Place::lines(Self::ID.to_owned(), dir, Self::ID.into(), self.roll_bytes);
-        Lines::open(&self.origin, place, at, Box::new(outcome))
+        Lines::open(place, at, Vec::new())
     }
 }
 
@@ -134,111 +143,39 @@ impl Sink for Jsonl {
         &self.settings.id
     }
 
-    fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
-        let Settings { id, path, fields: wanted, compression, roll } = &self.settings;
-        let place = text_place(id, path.as_ref(), dir, "jsonl", *compression, *roll)?;
-        let render = if wanted.is_empty() {
-            fields(columns::NAMES.iter().copied())
+    fn render(&self) -> Option<Render> {
+        let wanted = &self.settings.fields;
+        Some(if wanted.is_empty() {
+            fields(&self.origin, columns::NAMES.iter().copied())
         } else {
-            fields(wanted.iter().map(String::as_str))
-        };
-        Lines::open(&self.origin, place, at, render)
+            fields(&self.origin, wanted.iter().map(String::as_str))
+        })
+    }
+
+    fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError> {
+        let Settings { id, path, compression, roll, .. } = &self.settings;
+        let place = text_place(id, path.as_ref(), dir, "jsonl", *compression, *roll)?;
+        Lines::open(place, at, Vec::new())
     }
 }
 
-/// Where the parts of a sink stand that has the settings which all text formats share.
-pub(super) fn text_place(
-    id: &str,
-    path: Option<&String>,
-    run_dir: &Path,
-    ending: &str,
-    compression: Compression,
-    roll: Roll,
-) -> Result<Place, SinkError> {
-    let sink = id.to_owned();
-    let folder: PathBuf = inside::folder(path.map_or(id, String::as_str))
-        .map_err(|what| SinkError::Folder { sink: sink.clone(), what })?;
-    Ok(Place {
-        extension: format!("{ending}{}", compression.ending()),
-        compression,
-        roll_records: roll.lines(),
-        ..Place::lines(sink, run_dir, folder, roll.bytes(PART_BYTES))
-    })
-}
-
-/// Writes the JSON of a visit, if it has any, without a line end.
-type Render = Box<dyn Fn(&Origin, &Visit, &mut Vec<u8>) -> serde_json::Result<()> + Send>;
-
-/// Writes these fields of a record, in this order.
-fn fields<'n>(names: impl Iterator<Item = &'n str>) -> Render {
+/// Fields of a record, each with its name as JSON before it, in this order.
+fn fields<'n>(origin: &Origin, names: impl Iterator<Item = &'n str>) -> Render {
     let fields: Vec<(String, Json)> =
         names.filter_map(|name| Some((format!("{name:?}:"), columns::json(name)?))).collect();
-    Box::new(move |origin, visit, line| chosen(&fields, origin, visit, line))
-}
-
-/// Fields of a record, each with its name as JSON before it.
-fn chosen(
-    fields: &[(String, Json)],
-    origin: &Origin,
-    visit: &Visit,
-    line: &mut Vec<u8>,
-) -> serde_json::Result<()> {
-    let Some(record) = Record::from_visit(origin, visit) else { return Ok(()) };
-    let mut between = b'{';
-    for (name, json) in fields {
-        line.push(between);
-        line.extend_from_slice(name.as_bytes());
-        json(&record, line)?;
-        between = b',';
-    }
-    line.push(b'}');
-    Ok(())
-}
-
-fn outcome(origin: &Origin, visit: &Visit, line: &mut Vec<u8>) -> serde_json::Result<()> {
-    serde_json::to_writer(line, &OutcomeLine::from_visit(origin, visit))
-}
-
-/// An open journal of JSON lines.
-struct Lines {
-    origin: Origin,
-    journal: Journal,
-    line: Vec<u8>,
-    render: Render,
-}
-
-impl Lines {
-    fn open(
-        origin: &Origin,
-        place: Place,
-        at: Option<Position>,
-        render: Render,
-    ) -> Result<Box<dyn Writer>, SinkError> {
-        let journal = Journal::open(place, at)?;
-        Ok(Box::new(Self { origin: origin.clone(), journal, line: Vec::new(), render }))
-    }
-}
-
-impl Writer for Lines {
-    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError> {
-        self.line.clear();
-        self.line.shrink_to(LINE_BYTES);
-        (self.render)(&self.origin, visit, &mut self.line)
-            .map_err(|error| self.journal.failed("write", io::Error::from(error)))?;
-        if self.line.is_empty() {
-            return Ok(None);
+    let origin = origin.clone();
+    Arc::new(move |visit, line| {
+        let Some(record) = Record::from_visit(&origin, visit) else { return Ok(()) };
+        let mut between = b'{';
+        for (name, json) in &fields {
+            line.push(between);
+            line.extend_from_slice(name.as_bytes());
+            json(&record, line)?;
+            between = b',';
         }
-        self.line.push(b'\n');
-        self.journal.append(&self.line).map(Some)
-    }
-
-    fn sync(&mut self) -> Result<Position, SinkError> {
-        self.journal.sync()
-    }
-
-    fn finish(self: Box<Self>) -> Result<Vec<Artifact>, SinkError> {
-        self.journal.finish()
-    }
+        line.extend_from_slice(b"}\n");
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -246,9 +183,10 @@ mod tests {
     use std::fs;
     use std::io::Read;
 
-    use super::super::testing::{origin, page, refused};
+    use super::super::Artifact;
+    use super::super::testing::{origin, page, refused, write};
     use super::*;
-    use crate::model::Outcome;
+    use crate::model::{Outcome, Visit};
 
     fn visit(path: &str, outcome: Outcome) -> Visit {
         if outcome == Outcome::Ok { page(path) } else { refused(path, outcome) }
@@ -262,7 +200,7 @@ mod tests {
             [Box::new(Records::new(origin(), 1 << 20)), Box::new(Outcomes::new(origin(), 1 << 20))];
         for (sink, expected) in sinks.iter().zip([2, 3]) {
             let mut writer = sink.open(dir.path(), None).expect("open");
-            let spans: Vec<_> = visits.iter().map(|visit| writer.write(visit).expect("write")).collect();
+            let spans: Vec<_> = visits.iter().map(|visit| write(&**sink, &mut *writer, visit)).collect();
             assert_eq!(spans.iter().flatten().count(), expected);
             assert_eq!(writer.sync().expect("sync").records, expected as u64);
             let artifacts = writer.finish().expect("finish");
@@ -286,9 +224,10 @@ mod tests {
     #[test]
     fn a_span_leads_to_its_record() {
         let dir = tempfile::tempdir().expect("temp dir");
-        let mut writer = Records::new(origin(), 1).open(dir.path(), None).expect("open");
+        let sink = Records::new(origin(), 1);
+        let mut writer = sink.open(dir.path(), None).expect("open");
         let visits = [visit("a", Outcome::Ok), visit("b", Outcome::Ok)];
-        let spans: Vec<_> = visits.iter().map(|visit| writer.write(visit).expect("write")).collect();
+        let spans: Vec<_> = visits.iter().map(|visit| write(&sink, &mut *writer, visit)).collect();
         writer.sync().expect("sync");
         for (visit, span) in visits.iter().zip(spans) {
             let span = span.expect("span");
@@ -324,9 +263,10 @@ mod tests {
     fn chosen_fields_stand_in_the_order_of_the_config() {
         let dir = tempfile::tempdir().expect("temp dir");
         let settings = settings(&["title", "depth", "links", "url"], Compression::None, None);
-        let mut writer = Jsonl::new(settings, origin()).open(dir.path(), None).expect("open");
+        let sink = Jsonl::new(settings, origin());
+        let mut writer = sink.open(dir.path(), None).expect("open");
         for visit in [visit("a", Outcome::Ok), visit("b", Outcome::Gone)] {
-            writer.write(&visit).expect("write");
+            write(&sink, &mut *writer, &visit);
         }
         let artifacts = writer.finish().expect("finish");
         let expected = r#"{"title":"title of\na","depth":0,"links":[{"url":"https://example.org/next","rel":null}],"url":"https://example.org/a"}"#;
@@ -342,7 +282,7 @@ mod tests {
         ];
         let [records, packed] = sinks.map(|sink| {
             let mut writer = sink.open(dir.path(), None).expect("open");
-            writer.write(&page("a")).expect("write");
+            write(&*sink, &mut *writer, &page("a"));
             lines(dir.path(), &writer.finish().expect("finish"))
         });
         let (origin, page) = (origin(), page("a"));
@@ -359,7 +299,7 @@ mod tests {
             let mut writer = sink.open(dir.path(), None).expect("open");
             let write = |writer: &mut Box<dyn Writer>, paths: &[&str]| {
                 for path in paths {
-                    writer.write(&page(path)).expect("write");
+                    write(&sink, &mut **writer, &page(path));
                 }
             };
             write(&mut writer, &["1", "2", "3", "4"]);

@@ -1,9 +1,11 @@
-//! Visits to files. Plain blocking code: each writer has a thread of its own, given by the pipeline.
+//! Visits to files. Plain blocking code: each writer has a thread of its own, given by the pipeline. What one visit
+//! alone decides is made by a [`Render`], where the page was read; the writer then has nothing to do but to write.
 
 mod columns;
 pub mod csv;
 mod journal;
 pub mod jsonl;
+mod lines;
 mod names;
 mod packing;
 pub mod pages;
@@ -19,6 +21,7 @@ pub use roll::Roll;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,15 +50,33 @@ pub trait Sink: Send + Sync {
         false
     }
 
+    /// What makes its lines, where each is made of one visit alone; else its writer is given the visits.
+    fn render(&self) -> Option<Render> {
+        None
+    }
+
     /// Opens the sink in the run directory `dir`. With a position, everything behind it is cut off first;
     /// without one it must be empty and is emptied.
     fn open(&self, dir: &Path, at: Option<Position>) -> Result<Box<dyn Writer>, SinkError>;
 }
 
+/// Puts what a visit gives to a format, its line end included, behind what stands in the buffer; nothing if it gives
+/// nothing. Called by the thread that has read the page.
+pub type Render = Arc<dyn Fn(&Visit, &mut Vec<u8>) -> io::Result<()> + Send + Sync>;
+
+/// What a writer is given of a visit.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'a> {
+    /// What the sink's [`Render`] has made of it.
+    Line(&'a [u8]),
+    /// All of it, for a sink that has none.
+    Visit(&'a Visit),
+}
+
 /// An open output journal: appends, and can be cut back to a committed position.
 pub trait Writer: Send {
     /// Writes what the visit gives to this format, if anything, and says where its line stands.
-    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError>;
+    fn write(&mut self, piece: Piece<'_>) -> Result<Option<Span>, SinkError>;
 
     /// Everything written so far is on disk when this returns.
     fn sync(&mut self) -> Result<Position, SinkError>;
@@ -82,9 +103,38 @@ impl Artifact {
     }
 }
 
+impl<'a> Piece<'a> {
+    /// The line, for a writer of lines.
+    fn line(self) -> io::Result<&'a [u8]> {
+        match self {
+            Self::Line(line) => Ok(line),
+            Self::Visit(_) => Err(io::Error::other("a visit was handed over that no line was made of")),
+        }
+    }
+
+    /// The visit, for a writer of whatever it needs of one.
+    fn visit(self) -> io::Result<&'a Visit> {
+        match self {
+            Self::Visit(visit) => Ok(visit),
+            Self::Line(_) => Err(io::Error::other("the visit was dropped before it was written")),
+        }
+    }
+}
+
 /// Output that cannot be written, or is not what was committed.
 #[derive(Debug, Error)]
 pub enum SinkError {
+    /// A visit that no line could be made of.
+    #[error("sink `{sink}`: cannot make a line of `{url}`: {error}")]
+    Render {
+        /// Id of the sink.
+        sink: String,
+        /// The visit's URL.
+        url: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
     /// The system refused.
     #[error(
         "sink `{sink}`: cannot {action} `{path}`: {error}\nhint: mend that and give the same command again: what was committed is not lost"

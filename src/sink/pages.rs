@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::journal::Journal;
 use super::names::{identity, kind, page_path};
 use super::place::{Place, sync_dir};
-use super::{Artifact, Sink, SinkError, Writer};
+use super::{Artifact, Piece, Sink, SinkError, Writer};
 use crate::inside;
-use crate::model::{Fetched, Outcome, Position, Span, UrlKey, Visit};
+use crate::model::{Fetched, Outcome, Position, Span, UrlKey};
 
 /// Up to so many new files are synced one by one; for more it is cheaper to sync the file system.
 const SINGLE_SYNCS: usize = 8;
@@ -207,7 +207,8 @@ impl PagesWriter {
 }
 
 impl Writer for PagesWriter {
-    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError> {
+    fn write(&mut self, piece: Piece<'_>) -> Result<Option<Span>, SinkError> {
+        let visit = piece.visit().map_err(|error| self.index.failed("write", error))?;
         let (Outcome::Ok, Some(parsed), Some(body)) =
             (visit.ending.outcome, visit.parsed.as_ref(), visit.body.as_ref())
         else {
@@ -285,7 +286,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::model::{Body, Ending, Parsed, Request, canonical};
+    use crate::model::{Body, Ending, Parsed, Request, Visit, canonical};
 
     fn settings(path: &str) -> Settings {
         Settings { id: "pages".into(), path: Some(path.into()) }
@@ -356,8 +357,8 @@ mod tests {
         let mut writer = open(&dir, None).expect("open");
         let page = visit("../../a b?c=/..%2f", b"<html>", Some("text/html"));
         let gone = Visit { ending: Ending::plain(Outcome::Gone), ..visit("gone", b"x", None) };
-        assert!(writer.write(&page).expect("write").is_some());
-        assert!(writer.write(&gone).expect("write").is_none());
+        assert!(writer.write(Piece::Visit(&page)).expect("write").is_some());
+        assert!(writer.write(Piece::Visit(&gone)).expect("write").is_none());
         let artifacts = writer.finish().expect("finish");
 
         let key = page.request.key.to_string();
@@ -385,13 +386,13 @@ mod tests {
             let dir = tempfile::tempdir().expect("temp dir");
             let mut writer = open(&dir, None).expect("open");
             for n in 0..many {
-                writer.write(&visit(&format!("kept{n}"), b"kept", None)).expect("write");
+                writer.write(Piece::Visit(&visit(&format!("kept{n}"), b"kept", None))).expect("write");
             }
             let committed = writer.sync().expect("sync");
             let kept = pages(&dir);
             assert_eq!(kept.len(), many);
             let late = visit("late", b"late", None);
-            writer.write(&late).expect("write");
+            writer.write(Piece::Visit(&late)).expect("write");
             // Its lines reached the disk, but no frame knows of them.
             writer.sync().expect("sync");
             drop(writer);
@@ -399,7 +400,7 @@ mod tests {
 
             let mut writer = open(&dir, Some(committed)).expect("resume");
             assert_eq!(pages(&dir), kept);
-            writer.write(&late).expect("write");
+            writer.write(Piece::Visit(&late)).expect("write");
             assert_eq!(writer.finish().expect("finish").len(), many + 2);
             drop(open(&dir, None).expect("fresh"));
             assert_eq!(pages(&dir), []);
@@ -410,8 +411,8 @@ mod tests {
     fn half_written_pages_are_overwritten() {
         let dir = tempfile::tempdir().expect("temp dir");
         let mut writer = open(&dir, None).expect("open");
-        writer.write(&visit("a", b"longer than the next", None)).expect("write");
-        writer.write(&visit("a", b"short", None)).expect("write");
+        writer.write(Piece::Visit(&visit("a", b"longer than the next", None))).expect("write");
+        writer.write(Piece::Visit(&visit("a", b"short", None))).expect("write");
         writer.sync().expect("sync");
         assert_eq!(pages(&dir)[0].1, b"short");
     }
@@ -423,7 +424,7 @@ mod tests {
         for (change, left) in change.iter().zip([0, 2]) {
             let dir = tempfile::tempdir().expect("temp dir");
             let mut writer = open(&dir, None).expect("open");
-            writer.write(&visit("a", b"page", None)).expect("write");
+            writer.write(Piece::Visit(&visit("a", b"page", None))).expect("write");
             let committed = writer.sync().expect("sync");
             change(&dir.path().join(&pages(&dir)[0].0));
             match open(&dir, Some(committed)).map(|_| ()) {
@@ -439,7 +440,7 @@ mod tests {
         let mut writer = open(&dir, None).expect("open");
         let mut page = visit("a", b"page", None);
         page.body = Some(Body { bytes: Bytes::new(), ..page.body.expect("body") });
-        assert!(writer.write(&page).is_err());
+        assert!(writer.write(Piece::Visit(&page)).is_err());
         assert!(writer.sync().is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! Visits for the tests of this room.
 
+use super::{Piece, Sink, Writer};
 use crate::model::{
-    Body, Ending, Fetched, Link, Origin, Outcome, Parsed, Protocol, Request, Visit, canonical,
+    Body, Ending, Fetched, Link, Origin, Outcome, Parsed, Protocol, Request, Span, Visit, canonical,
 };
 
 /// An origin of records with links.
@@ -40,4 +41,15 @@ pub(super) fn page(path: &str) -> Visit {
         body: Some(Body::default()),
         ..Visit::answered(visit.request, fetched, visit.ending)
     }
+}
+
+/// Has an open sink write a visit as the pipeline does.
+pub(super) fn write(sink: &dyn Sink, writer: &mut dyn Writer, visit: &Visit) -> Option<Span> {
+    let mut line = Vec::new();
+    let render = sink.render();
+    if let Some(render) = &render {
+        render(visit, &mut line).expect("a line");
+    }
+    let piece = if render.is_some() { Piece::Line(&line) } else { Piece::Visit(visit) };
+    writer.write(piece).expect("write")
 }

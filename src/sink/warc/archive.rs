@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::super::journal::Journal;
 use super::super::place::{Place, sync_dir};
-use super::super::{Artifact, SinkError, Writer};
+use super::super::{Artifact, Piece, SinkError, Writer};
 use super::exchange::{self, Exchange};
 use super::known::Known;
 use super::member::Packer;
@@ -90,10 +90,10 @@ impl Archive {
 }
 
 impl Writer for Archive {
-    fn write(&mut self, visit: &Visit) -> Result<Option<Span>, SinkError> {
+    fn write(&mut self, piece: Piece<'_>) -> Result<Option<Span>, SinkError> {
         self.group.clear();
         self.group.shrink_to(GROUP_BYTES);
-        match self.records(visit) {
+        match piece.visit().and_then(|visit| self.records(visit)) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(error) => {

@@ -10,8 +10,8 @@ use flate2::read::{GzDecoder, MultiGzDecoder};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use tempfile::TempDir;
 
-use super::super::Artifact;
 use super::super::testing::{origin, page, refused};
+use super::super::{Artifact, Piece};
 use super::record::labelled;
 use super::*;
 use crate::model::{Ending, Fetched, Outcome, Protocol, Spool, Visit, Wire};
@@ -53,7 +53,7 @@ fn sink(records: Option<u64>) -> Warc {
 fn written(dir: &TempDir, visits: &[Visit]) -> Vec<Artifact> {
     let mut writer = sink(None).open(dir.path(), None).expect("open");
     for visit in visits {
-        writer.write(visit).expect("write");
+        writer.write(Piece::Visit(visit)).expect("write");
     }
     writer.finish().expect("finish")
 }
@@ -182,17 +182,17 @@ fn the_same_payload_is_stored_once_also_across_a_resume() {
     let dir = tempfile::tempdir().expect("temp dir");
     let mut writer = sink(None).open(dir.path(), None).expect("open");
     let (first, second) = (answered("1", b"same"), answered("2", b"same"));
-    writer.write(&first).expect("write");
-    writer.write(&answered("empty1", b"")).expect("write");
-    writer.write(&second).expect("write");
+    writer.write(Piece::Visit(&first)).expect("write");
+    writer.write(Piece::Visit(&answered("empty1", b""))).expect("write");
+    writer.write(Piece::Visit(&second)).expect("write");
     let committed = writer.sync().expect("sync");
     // Never committed: what follows may not refer to it.
-    writer.write(&answered("lost", b"other")).expect("write");
+    writer.write(Piece::Visit(&answered("lost", b"other"))).expect("write");
     writer.sync().expect("sync");
     drop(writer);
     let mut writer = sink(None).open(dir.path(), Some(committed)).expect("resume");
     for (path, body) in [("3", &b"same"[..]), ("empty2", b""), ("4", b"other")] {
-        writer.write(&answered(path, body)).expect("write");
+        writer.write(Piece::Visit(&answered(path, body))).expect("write");
     }
     let artifacts = writer.finish().expect("finish");
     assert_eq!(artifacts.iter().map(|file| file.records).collect::<Vec<_>>(), [6, 6]);
@@ -225,7 +225,7 @@ fn each_file_says_what_it_is_and_has_an_index() {
     let dir = tempfile::tempdir().expect("temp dir");
     let mut writer = sink(Some(2)).open(dir.path(), None).expect("open");
     for path in ["b", "a?y=2&x=1", "C"] {
-        writer.write(&answered(path, path.as_bytes())).expect("write");
+        writer.write(Piece::Visit(&answered(path, path.as_bytes()))).expect("write");
     }
     let artifacts = writer.finish().expect("finish");
     let found: Vec<_> =
@@ -323,7 +323,7 @@ fn a_dropped_answer_is_never_an_empty_record() {
     ] {
         let dir = tempfile::tempdir().expect("temp dir");
         let mut writer = sink(None).open(dir.path(), None).expect("open");
-        assert!(writer.write(&dropped).is_err());
+        assert!(writer.write(Piece::Visit(&dropped)).is_err());
         assert!(writer.sync().is_err());
     }
 }
