@@ -218,10 +218,10 @@ fn request(n: usize, hosts: usize, template: &Request) -> Request {
     let url = format!("https://{host}/{:03x}/page-{n:08}.html", n % 4093);
     Request {
         key: UrlKey::of(&url),
-        url,
-        discovered_from: Some(format!("https://{host}/{:03x}/list", n % 4091)),
+        url: url.into(),
+        discovered_from: Some(format!("https://{host}/{:03x}/list", n % 4091).into()),
         depth: 2,
-        host,
+        host: host.into(),
         ..template.clone()
     }
 }

@@ -67,13 +67,17 @@ impl Poured {
         match seed {
             Seed::Request(request) => {
                 self.seeds.good += 1;
-                self.is_far = self.is_far || (request.host != FILE_HOST && !is_near(&request.url));
+                self.is_far = self.is_far || (*request.host != *FILE_HOST && !is_near(&request.url));
             }
             Seed::Refused(visit) => {
                 self.seeds.bad += 1;
                 if self.bad.len() < MAX_NAMED {
                     let reason = visit.ending.reason.unwrap_or_default();
-                    self.bad.push(Bad { place: visit.ending.rule, url: visit.request.url, reason });
+                    self.bad.push(Bad {
+                        place: visit.ending.rule,
+                        url: visit.request.url.to_string(),
+                        reason,
+                    });
                 }
             }
         }

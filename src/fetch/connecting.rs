@@ -56,36 +56,45 @@ impl<S> Layer<S> for Noting {
     type Service = Noted<S>;
 
     fn layer(&self, connector: S) -> Noted<S> {
-        Noted(connector)
+        Noted(Arc::new(connector))
     }
 }
 
-/// A connector that is noted.
-#[derive(Clone, Debug)]
-pub(super) struct Noted<S>(S);
+/// A connector that is noted. The client clones it half a dozen times for each request, also where no connection is
+/// opened, so that a clone of its own is made only of one that is called.
+#[derive(Debug)]
+pub(super) struct Noted<S>(Arc<S>);
+
+impl<S> Clone for Noted<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<S, R> Service<R> for Noted<S>
 where
-    S: Service<R>,
+    S: Service<R> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     S::Response: 'static,
     S::Error: 'static,
+    R: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+    /// Always: that of the clone is waited for when it is called.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: R) -> Self::Future {
         let opening = CONNECTIONS.try_with(|connections| Opening::begin(Arc::clone(connections))).ok();
-        let connected = self.0.call(target);
+        let mut connector = S::clone(&self.0);
         Box::pin(async move {
-            let connected = connected.await;
-            drop(opening);
-            connected
+            let _opening = opening;
+            std::future::poll_fn(|context| connector.poll_ready(context)).await?;
+            connector.call(target).await
         })
     }
 }

@@ -135,7 +135,7 @@ pub mod contract {
     }
 
     fn urls(requests: &[Request]) -> Vec<&str> {
-        requests.iter().map(|request| request.url.as_str()).collect()
+        requests.iter().map(|request| &*request.url).collect()
     }
 
     fn admit<B: Backlog>(backlog: &mut B, urls: &[&str]) {
@@ -149,7 +149,7 @@ pub mod contract {
 
     fn more<B: Backlog>(backlog: &mut B, host: &str, requests: usize) -> Vec<String> {
         let more = backlog.more(host, requests).expect("a sound disk");
-        more.into_iter().map(|request| request.url).collect()
+        more.into_iter().map(|request| request.url.to_string()).collect()
     }
 
     fn release<B: Backlog>(backlog: &mut B, lease: HostLease, not_before: Instant) {
@@ -250,7 +250,7 @@ pub mod contract {
     fn requests_come_back_whole<B: Backlog>(mut backlog: B) {
         let whole = Request {
             depth: 3,
-            discovered_from: Some("https://a:81/from".to_owned()),
+            discovered_from: Some("https://a:81/from".into()),
             trail: vec!["http://b/".to_owned()],
             base_url: Some("http://c/".to_owned()),
             attempt: 2,

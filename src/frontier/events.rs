@@ -78,7 +78,7 @@ impl<B: Backlog> Front<B> {
 
     /// The same for one that an earlier process had put off.
     pub fn restore(&mut self, request: Request, due: Instant) {
-        self.gates.put_off(&Arc::from(&*request.host), &request);
+        self.gates.put_off(&request.host, &request);
         self.later.put(due, request);
     }
 

@@ -113,7 +113,7 @@ impl<B: Backlog> Front<B> {
     pub fn admit(&mut self, requests: &[Request]) -> Result<(), BacklogError> {
         let mut begin = 0;
         for (at, request) in requests.iter().enumerate() {
-            if self.hosts.contains_key(request.host.as_str()) {
+            if self.hosts.contains_key(&request.host) {
                 self.backlog.admit(&requests[begin..at])?;
                 self.admit_active(request)?;
                 begin = at + 1;
@@ -126,7 +126,7 @@ impl<B: Backlog> Front<B> {
     /// before that: where a redirect leads is as near as the redirect, and deeper pages may be waiting for it.
     fn admit_active(&mut self, request: &Request) -> Result<(), BacklogError> {
         let host = request.host.clone();
-        let buffer = self.hosts.get_mut(host.as_str()).map(|active| &mut active.buffer);
+        let buffer = self.hosts.get_mut(&host).map(|active| &mut active.buffer);
         if let Some(buffer) = buffer
             && buffer.back().is_some_and(|last| request.priority < last.priority)
         {
@@ -256,12 +256,9 @@ impl<B: Backlog> Front<B> {
         self.asking > 0
     }
 
-    /// The name of a host and whether it has a delay, so that it matters when its requests go out.
-    pub fn timed(&self, host: &str) -> (Arc<str>, bool) {
-        match self.hosts.get(host) {
-            Some(active) => (Arc::clone(&active.name), !active.clock.delay().is_zero()),
-            None => (host.into(), self.rested.get(host).is_some_and(|clock| !clock.delay().is_zero())),
-        }
+    /// Whether a host has a delay, so that it matters when its requests go out.
+    pub fn is_timed(&self, host: &str) -> bool {
+        self.clock_of(host).is_some_and(|clock| !clock.delay().is_zero())
     }
 
     /// The clock of an active host.
@@ -286,7 +283,7 @@ impl<B: Backlog> Front<B> {
 
     /// Puts a request before all others of its host.
     pub(super) fn urge(&mut self, request: Request, now: Instant) -> Result<(), BacklogError> {
-        let host: Arc<str> = Arc::from(&*request.host);
+        let host = Arc::clone(&request.host);
         if !self.hosts.contains_key(&host) {
             let clock = self.clock(&host, now);
             let active = Active::new(Arc::clone(&host), clock, VecDeque::new(), false);
@@ -412,7 +409,8 @@ mod tests {
         let now = Instant::now();
         let mut front = front(Since::New(now), 10, Duration::ZERO, 8);
         admit(&mut front, (0..3).flat_map(|host| (0..2).map(move |page| request(host, page))));
-        let order: Vec<String> = std::iter::from_fn(|| go(&mut front, now)).map(|r| r.url).collect();
+        let order: Vec<String> =
+            std::iter::from_fn(|| go(&mut front, now)).map(|r| r.url.to_string()).collect();
         let expected =
             ["http://h0/0", "http://h1/0", "http://h2/0", "http://h0/1", "http://h1/1", "http://h2/1"];
         assert_eq!(order, expected);
@@ -433,7 +431,7 @@ mod tests {
             front.reconsider(&robots.host).expect("in memory");
             asked.push(robots.url);
         }
-        let all: Vec<String> = (0..6).map(|host| format!("http://h{host}/robots.txt")).collect();
+        let all: Vec<Arc<str>> = (0..6).map(|host| format!("http://h{host}/robots.txt").into()).collect();
         assert_eq!(asked, all);
         assert_eq!(front.next_due(), Some(now + minute));
     }
@@ -462,7 +460,7 @@ mod tests {
         front.put_off(first, now + second).expect("in memory");
         assert_eq!(front.queued(), 2);
         let second_page = go(&mut front, now).expect("the next page does not wait");
-        assert_eq!(second_page.url, "http://h0/1");
+        assert_eq!(&*second_page.url, "http://h0/1");
         end(&mut front, &second_page, now);
         assert!(go(&mut front, now).is_none());
         assert_eq!(front.next_due(), Some(now + second));
@@ -491,7 +489,7 @@ mod tests {
             let mut front = front(Since::New(start), concurrency, delay, max_hosts);
             admit(&mut front, (0..pages).flat_map(|page| (0..hosts).map(move |host| request(host, page))));
             let mut now = start;
-            let mut last: HashMap<String, Instant> = HashMap::new();
+            let mut last: HashMap<Arc<str>, Instant> = HashMap::new();
             let mut flying: Vec<(Instant, Request)> = Vec::new();
             let mut asked = HashSet::new();
             for step in 0.. {

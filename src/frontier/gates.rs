@@ -387,7 +387,7 @@ mod tests {
         match gates.ask(&Arc::from(&*request.host), &request, now).expect("a sound disk") {
             Gate::Open => "open".to_owned(),
             Gate::Refuse(ending) => format!("{:?} {:?}", ending.reason, ending.rule),
-            Gate::Ask(robots) => robots.url,
+            Gate::Ask(robots) => robots.url.to_string(),
             Gate::Wait(at) => format!("{at:?}"),
         }
     }

@@ -349,7 +349,7 @@ mod tests {
             }
             for lease in lent {
                 let of_host = urls.entry(lease.host.to_string()).or_default();
-                of_host.extend(lease.requests.iter().map(|request| request.url.clone()));
+                of_host.extend(lease.requests.iter().map(|request| request.url.to_string()));
                 let spent = HostLease { requests: Vec::new(), ..lease };
                 backlog.release(spent, HostState { not_before: now }).expect("disk");
             }
@@ -437,7 +437,7 @@ mod tests {
     }
 
     fn facts(requests: &[Request]) -> Vec<(u8, String)> {
-        requests.iter().map(|request| (request.priority, request.url.clone())).collect()
+        requests.iter().map(|request| (request.priority, request.url.to_string())).collect()
     }
 
     fn host_number(name: &str) -> usize {

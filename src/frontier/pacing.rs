@@ -32,7 +32,7 @@ async fn crawl(hosts: u32, pages: u32, max_concurrency: usize, latency: fn(&str)
     while let Some(lease) = frontier.next().await {
         let host = lease.request.host.clone();
         let latency = latency(&host);
-        times.entry(host).or_default().push(began.elapsed().as_millis());
+        times.entry(host.to_string()).or_default().push(began.elapsed().as_millis());
         tokio::spawn(ask(Arc::clone(&frontier), lease.request, latency));
     }
     times

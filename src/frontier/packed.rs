@@ -91,18 +91,18 @@ impl Packer {
     }
 
     /// The request that was packed, for the host and the priority of its queue.
-    pub fn unpack(&self, bytes: &[u8], host: &str, priority: u8) -> Result<Request, BacklogError> {
+    pub fn unpack(&self, bytes: &[u8], host: &Arc<str>, priority: u8) -> Result<Request, BacklogError> {
         let Packed { url, source, depth, discovered_from, rare } = postcard::from_bytes(bytes)?;
         let source = self.sources.get(source).ok_or(postcard::Error::DeserializeBadEncoding)?;
         let url = url.whole(host)?;
         let Rare { trail, base_url, attempt, role, hops, hint, tries } = rare.unwrap_or_default();
         Ok(Request {
             key: UrlKey::of(&url),
-            url,
-            host: host.to_owned(),
-            source: source.as_ref().to_owned(),
+            url: url.into(),
+            host: Arc::clone(host),
+            source: Arc::clone(source),
             depth,
-            discovered_from: discovered_from.map(|from| from.whole(host)).transpose()?,
+            discovered_from: discovered_from.map(|from| from.whole(host)).transpose()?.map(Into::into),
             trail: trail.into_owned(),
             base_url: base_url.map(Cow::into_owned),
             attempt,
@@ -159,17 +159,17 @@ mod tests {
         let mut packer = Packer::default();
         // Another source first, so that numbers are not all zero.
         packer.pack(&plain("http://other/")).expect("packs");
-        let bytes = packer.pack(&Request { source: "second".to_owned(), ..request.clone() }).expect("packs");
+        let bytes = packer.pack(&Request { source: "second".into(), ..request.clone() }).expect("packs");
         let bytes = bytes.to_vec();
         let back = packer.unpack(&bytes, &request.host, request.priority).expect("unpacks");
-        assert_eq!(back.source, "second");
+        assert_eq!(&*back.source, "second");
         (bytes.len(), Request { source: request.source.clone(), ..back })
     }
 
     #[test]
     fn a_plain_request_takes_its_paths_and_eight_bytes() {
         let request = Request {
-            discovered_from: Some("https://h.example:81/from".to_owned()),
+            discovered_from: Some("https://h.example:81/from".into()),
             depth: 3,
             priority: 9,
             ..plain("http://h.example:81/to")
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn addresses_that_only_look_alike_stay_what_they_are() {
         for from in ["http://h", "http://h.example/", "https://H/", "ftp://h/x", "h", "", "http://other/h"] {
-            let request = Request { discovered_from: Some(from.to_owned()), ..plain("http://h/") };
+            let request = Request { discovered_from: Some(from.into()), ..plain("http://h/") };
             assert_eq!(packed(&request).1, request);
         }
     }
@@ -190,12 +190,12 @@ mod tests {
         let mut packer = Packer::default();
         let bytes = packer.pack(&plain("http://h/some/path")).expect("packs").to_vec();
         for cut in 0..bytes.len() {
-            assert!(packer.unpack(&bytes[..cut], "h", 0).is_err(), "cut at {cut}");
+            assert!(packer.unpack(&bytes[..cut], &"h".into(), 0).is_err(), "cut at {cut}");
         }
         let with = |at: usize, byte: u8| {
             let mut bytes = bytes.clone();
             bytes[at] = byte;
-            packer.unpack(&bytes, "h", 0)
+            packer.unpack(&bytes, &"h".into(), 0)
         };
         assert!(with(0, 9).is_err(), "no such scheme");
         assert!(with(bytes.len() - 4, 7).is_err(), "no such source");
@@ -217,7 +217,7 @@ mod tests {
             let request = Request {
                 depth, attempt, hops, priority,
                 role: [Role::Page, Role::Robots, Role::Sitemap, Role::Feed][role],
-                discovered_from: text(0),
+                discovered_from: text(0).map(Into::into),
                 base_url: text(1),
                 trail: vec![texts[3].clone(); count],
                 hint: text(5).map(|_| Box::new(hint)),

@@ -396,7 +396,7 @@ mod tests {
 
     /// A page of source `s`, one link away from a seed.
     fn page(raw: &str) -> Request {
-        Request { depth: 1, discovered_from: Some("http://h/".to_owned()), ..Request::seed(&url(raw), "s") }
+        Request { depth: 1, discovered_from: Some("http://h/".into()), ..Request::seed(&url(raw), "s") }
     }
 
     /// The judgement as `admit`, `admit, hop N`, or `OUTCOME: REASON | RULE`.
@@ -540,7 +540,7 @@ mod tests {
             assert_eq!(judge("exclude = ['bad']", from), "admit");
         }
         // What a sitemap lists has no depth and yet is no seed.
-        let entry = Request { discovered_from: Some("http://h/sitemap.xml".to_owned()), ..seed };
+        let entry = Request { discovered_from: Some("http://h/sitemap.xml".into()), ..seed };
         for from in [page("http://h/"), entry] {
             assert!(judge(toml, &from).starts_with("skipped_scope: repeats"));
             assert!(
@@ -604,7 +604,7 @@ mod tests {
         let scope =
             Scope::new(&job, &sources, Reach::default(), &|key| format!("at {key}")).expect("a scope");
         let judge = |source: &str, to: &str| {
-            words(scope.judge(&Request { source: source.to_owned(), ..page("http://h/") }, &url(to), LINK))
+            words(scope.judge(&Request { source: source.into(), ..page("http://h/") }, &url(to), LINK))
         };
         assert_eq!(judge("s", "http://out/x"), "admit");
         let excluded =

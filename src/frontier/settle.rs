@@ -29,7 +29,7 @@ impl Frontier {
         if let Some(host_wait) = host_wait {
             state.front.hold(&request.host, now + host_wait, now);
             let wait = Wait::from(wall_ms, millis(host_wait));
-            state.pending.waits.push(HostWait { host: request.host.clone(), wait });
+            state.pending.waits.push(HostWait { host: request.host.to_string(), wait });
         }
         let again = Again { request: request.clone(), wait: Wait::from(wall_ms, millis(wait)) };
         state.pending.again.push(again);
@@ -106,8 +106,7 @@ impl Frontier {
         for lease in leases {
             state.pages -= u64::from(lease.role == Role::Page && !lease.good);
             if state.front.gates.wait_for_settles() {
-                let host = Arc::from(&*lease.host);
-                state.front.gates.settled(&host, lease.role, lease.depth, lease.good);
+                state.front.gates.settled(&lease.host, lease.role, lease.depth, lease.good);
                 let reconsidered = state.front.reconsider(&lease.host);
                 state.note(reconsidered);
             }

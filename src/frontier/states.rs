@@ -72,7 +72,7 @@ pub enum Admitted {
 #[derive(Clone, Debug)]
 pub struct SettledLease {
     /// Host key.
-    pub host: String,
+    pub host: Arc<str>,
     /// What it was for.
     pub role: Role,
     /// How far from its seed.
@@ -345,7 +345,7 @@ impl Frontier {
 
     /// The slot of a request in flight: its host counts as being asked until this is dropped.
     pub fn slot(self: &Arc<Self>, request: &Request) -> Slot {
-        let (host, is_timed) = self.state().front.timed(&request.host);
+        let (host, is_timed) = (Arc::clone(&request.host), self.state().front.is_timed(&request.host));
         Slot { frontier: Arc::clone(self), host, key: request.key, is_timed, end: None }
     }
 

@@ -201,7 +201,7 @@ impl<'a> Record<'a> {
             source_id: text(&request.source),
             url: text(&request.url),
             url_key: request.key.to_string(),
-            url_requested: text(request.trail.first().unwrap_or(&request.url)),
+            url_requested: text(request.trail.first().map_or(&*request.url, String::as_str)),
             url_canonical: parsed.canonical.as_deref().map(Cow::Borrowed),
             redirects: Cow::Borrowed(&request.trail),
             host: text(&request.host),

@@ -1,5 +1,7 @@
 //! A URL that is to be fetched, and the right to fetch it now.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -43,21 +45,21 @@ pub struct Try {
     pub why: String,
 }
 
-/// One URL to be fetched.
+/// One URL to be fetched. A clone shares its texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Canonical form; raw text where it is no URL at all (then it is never queued).
-    pub url: String,
+    pub url: Arc<str>,
     /// Hash of `url`: the identity everywhere.
     pub key: UrlKey,
     /// Host key: whose clock and concurrency it obeys.
-    pub host: String,
+    pub host: Arc<str>,
     /// Id of the source that led here.
-    pub source: String,
+    pub source: Arc<str>,
     /// Links followed since the seed; a redirect does not count.
     pub depth: u32,
     /// URL of the page or list entry that named it; `None` for a seed in the config.
-    pub discovered_from: Option<String>,
+    pub discovered_from: Option<Arc<str>>,
     /// Redirects so far, oldest first: the URLs that answered with a `Location`.
     pub trail: Vec<String>,
     /// Address against which relative links of a local file resolve.
@@ -78,15 +80,15 @@ pub struct Request {
 
 impl Request {
     /// A seed of a source, from a URL in canonical form.
-    pub fn seed(url: &Url, source: &str) -> Self {
-        Self { host: host_key(url), ..Self::unusable(url.as_str(), source) }
+    pub fn seed(url: &Url, source: impl Into<Arc<str>>) -> Self {
+        Self::at(url.as_str(), host_key(url), source)
     }
 
     /// A request for the robots.txt of an origin: `https` or not, and its host key.
     pub fn robots(is_https: bool, host: &str, source: &str) -> Self {
         let scheme = if is_https { "https" } else { "http" };
         let url = format!("{scheme}://{host}/robots.txt");
-        Self { host: host.to_owned(), role: Role::Robots, ..Self::unusable(&url, source) }
+        Self { host: host.into(), role: Role::Robots, ..Self::unusable(&url, source) }
     }
 
     /// A request that something found on this one's page leads to: one link deeper, with nothing inherited but the
@@ -97,8 +99,16 @@ impl Request {
             depth: self.depth.saturating_add(1),
             discovered_from: Some(self.url.clone()),
             role,
-            ..Self::seed(url, &self.source)
+            ..self.to(url)
         }
+    }
+
+    /// A seed of the same source.
+    fn to(&self, url: &Url) -> Self {
+        let host = host_key(url);
+        // Most links stay on their host, whose name is then shared.
+        let host = if *host == *self.host { Arc::clone(&self.host) } else { host.into() };
+        Self::at(url.as_str(), host, Arc::clone(&self.source))
     }
 
     /// Whether it was named by a source, or is where such a one redirects to.
@@ -116,7 +126,7 @@ impl Request {
         if self.role != Role::Robots {
             return None;
         }
-        let first = Url::parse(self.trail.first().unwrap_or(&self.url)).ok()?;
+        let first = Url::parse(self.trail.first().map_or(&*self.url, String::as_str)).ok()?;
         Some((first.scheme() == "https", host_key(&first)))
     }
 
@@ -136,17 +146,18 @@ impl Request {
     }
 
     /// A request for raw text that is no URL: without a host, it can only be refused.
-    pub fn unusable(raw: &str, source: &str) -> Self {
-        Self::at(raw.to_owned(), String::new(), source)
+    pub fn unusable(raw: &str, source: impl Into<Arc<str>>) -> Self {
+        Self::at(raw, "", source)
     }
 
     /// A seed of a source, from the text of a URL in canonical form and its host key.
-    pub fn at(url: String, host: String, source: &str) -> Self {
+    pub fn at(url: impl Into<Arc<str>>, host: impl Into<Arc<str>>, source: impl Into<Arc<str>>) -> Self {
+        let url = url.into();
         Self {
             key: UrlKey::of(&url),
             url,
-            host,
-            source: source.to_owned(),
+            host: host.into(),
+            source: source.into(),
             depth: 0,
             discovered_from: None,
             trail: Vec::new(),
@@ -162,16 +173,16 @@ impl Request {
 
     /// About how many bytes it takes in memory and in a journal.
     pub fn weight(&self) -> usize {
-        let texts = [&self.url, &self.host, &self.source].into_iter();
-        let texts = texts.chain(&self.discovered_from).chain(&self.trail).chain(&self.base_url);
-        size_of::<Self>() + texts.map(String::len).sum::<usize>()
+        let shared = [&self.url, &self.host, &self.source].into_iter().chain(&self.discovered_from);
+        let own = self.trail.iter().chain(&self.base_url);
+        size_of::<Self>() + shared.map(|text| text.len()).chain(own.map(String::len)).sum::<usize>()
     }
 
     /// The request that a redirect of this one leads to. Same depth, one more step of the trail.
     #[must_use]
     pub fn redirected_to(&self, target: &Url) -> Self {
         let mut trail = self.trail.clone();
-        trail.push(self.url.clone());
+        trail.push(self.url.to_string());
         Self {
             depth: self.depth,
             discovered_from: self.discovered_from.clone(),
@@ -180,7 +191,7 @@ impl Request {
             priority: self.priority,
             hops: self.hops,
             hint: self.hint.clone(),
-            ..Self::seed(target, &self.source)
+            ..self.to(target)
         }
     }
 }

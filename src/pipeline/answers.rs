@@ -23,7 +23,7 @@ pub fn judge(request: &Request, fetched: &Fetched, max_redirects: usize, normali
     let end = |outcome, reason: String| Verdict::End(Ending::because(outcome, reason));
     if let Some(target) = fetch::redirect_target(fetched, &request.url, normalize) {
         let seen = |target: &Url| {
-            *target.as_str() == request.url || request.trail.iter().any(|url| url == target.as_str())
+            *target.as_str() == *request.url || request.trail.iter().any(|url| url == target.as_str())
         };
         return match target {
             Ok(target) if seen(&target) => end(Outcome::RedirectLoop, format!("redirects back to {target}")),

@@ -3,6 +3,7 @@
 //! the sinks at once, so that what waits for its checkpoint is a small part of a page.
 
 use std::io;
+use std::sync::Arc;
 
 use super::tasks::{Doing, Escort};
 use crate::buffers::{Buffer, Buffers};
@@ -50,7 +51,7 @@ struct Lines {
 /// Why a sink has no line.
 struct Unmade {
     sink: String,
-    url: String,
+    url: Arc<str>,
     error: io::Error,
 }
 
@@ -157,7 +158,7 @@ impl Sheet {
     pub fn piece(&self, sink: usize) -> Result<Piece<'_>, SinkError> {
         let lines = self.lines.as_ref().map_err(|Unmade { sink, url, error }| {
             let error = io::Error::new(error.kind(), error.to_string());
-            SinkError::Render { sink: sink.clone(), url: url.clone(), error }
+            SinkError::Render { sink: sink.clone(), url: url.to_string(), error }
         })?;
         let end = |sink: usize| lines.ends.get(sink).copied().unwrap_or(0);
         let line = &lines.text[sink.checked_sub(1).map_or(0, end)..end(sink)];
@@ -184,11 +185,11 @@ fn settle(visit: &mut Visit, admitted: bool, is_kept: bool) -> Settle {
     let take = |text: &mut String| if is_kept { text.clone() } else { std::mem::take(text) };
     let (outcome, reason) = (visit.ending.outcome, &visit.ending.reason);
     let status = visit.fetched.as_ref().map(|fetched| fetched.status);
-    tracing::debug!(url = visit.request.url, outcome = outcome.name(), status, reason, "settled");
+    tracing::debug!(url = &*visit.request.url, outcome = outcome.name(), status, reason, "settled");
     let parts = visit.fetched.as_ref().zip(visit.body.as_mut()).zip(visit.parsed.as_mut());
     let page = parts.map(|((fetched, body), parsed)| {
         let page = Page {
-            url: take(&mut visit.request.url),
+            url: Arc::clone(&visit.request.url),
             fetched_at_ms: fetched.started.as_millisecond(),
             status: fetched.status,
             digest: take(&mut body.digest),
@@ -206,7 +207,7 @@ fn settle(visit: &mut Visit, admitted: bool, is_kept: bool) -> Settle {
         status,
         key: visit.request.key,
         outcome,
-        host: take(&mut visit.request.host),
+        host: Arc::clone(&visit.request.host),
         bytes: visit.wire_bytes,
         duration_ms: visit.fetched.as_ref().map(millis),
         parse_us: visit.parse_us,

@@ -41,10 +41,10 @@ impl Guide {
         let Ok(url) = Url::parse(&request.url) else { return request };
         let url = self.normalize.apply(url);
         self.anchor(&request, &url);
-        if url.as_str() == request.url {
+        if *url.as_str() == *request.url {
             return request;
         }
-        Request { key: UrlKey::of(url.as_str()), url: url.into(), ..request }
+        Request { key: UrlKey::of(url.as_str()), url: url.as_str().into(), ..request }
     }
 
     /// What an earlier process had admitted: a seed, and what a seed redirects to, brings its scope with it.
@@ -150,11 +150,11 @@ pub fn unusable(request: &Request, raw: &str, error: &UrlError) -> Refusal {
         _ => Outcome::InvalidUrl,
     };
     let refused = Request {
-        url: raw.to_owned(),
+        url: raw.into(),
         key: UrlKey::of(raw),
-        host: String::new(),
+        host: "".into(),
         discovered_from: Some(request.url.clone()),
-        trail: request.trail.iter().chain([&request.url]).cloned().collect(),
+        trail: request.trail.iter().cloned().chain([request.url.to_string()]).collect(),
         attempt: 0,
         tries: Vec::new(),
         ..request.clone()

@@ -45,12 +45,12 @@ pub fn read(
         return without_page(request, fetched, Ending::plain(Outcome::InvalidUrl));
     };
     let bounds = Bounds { max_bytes: MAX_BYTES, max_entries: MAX_ENTRIES, max_depth: MAX_NESTING };
-    let rules = rules.get(&request.source);
+    let rules = rules.get(&*request.source);
     let mut entries = Entries { guide, request: &request, rules, base, finds: Finds::default(), sitemaps: 0 };
     let report = list(fetch::open(&fetched, MAX_BYTES), &bounds, &mut |listed| entries.take(listed));
     let Finds { admits, refuses, .. } = entries.finds;
     for warning in &report.warnings {
-        tracing::warn!(url = request.url, warning, "sitemap");
+        tracing::warn!(url = &*request.url, warning, "sitemap");
     }
     let ending = match (report.kind, report.refused) {
         (Listing::Unknown, why) => {

@@ -114,7 +114,7 @@ impl<'a> Previewer<'a> {
 
     /// Whether robots.txt forbids a request, and how it ends then.
     async fn refused(&mut self, request: &Request) -> Option<Ending> {
-        if !self.obeys || request.host == FILE_HOST {
+        if !self.obeys || *request.host == *FILE_HOST {
             return None;
         }
         let url = Url::parse(&request.url).ok()?;
@@ -165,8 +165,8 @@ impl<'a> Previewer<'a> {
 
     /// One hop. Between two requests to one host its delay passes.
     async fn fetch(&mut self, request: &Request) -> Result<Fetched, Failure> {
-        if !self.asked.insert(request.host.clone()) && request.host != FILE_HOST {
-            let own = self.config.hosts.get(&request.host).and_then(|host| host.delay);
+        if !self.asked.insert(request.host.to_string()) && *request.host != *FILE_HOST {
+            let own = self.config.hosts.get(&*request.host).and_then(|host| host.delay);
             let delay = own.unwrap_or(self.config.politeness.host_delay).0;
             tokio::time::sleep(delay.max(self.crawl_delay)).await;
         }

@@ -31,7 +31,7 @@ async fn heard(tools: &Tools, request: Request, result: Result<Fetched, Failure>
     match answers::judge(&request, &fetched, MAX_REDIRECTS, &tools.guide.normalize) {
         Verdict::Redirect(Ok(target)) => {
             let next = request.redirected_to(&target);
-            tracing::debug!(from = request.url, to = next.url, "robots.txt is redirected");
+            tracing::debug!(from = &*request.url, to = &*next.url, "robots.txt is redirected");
             tools.frontier.robots_redirected(next);
         }
         Verdict::Page => read(tools, request, fetched).await,
@@ -99,7 +99,7 @@ pub fn failed(request: &Request, failure: Failure) -> Answer {
 
 /// What later processes of the run need not ask again.
 fn note(request: &Request, fetched: &Fetched, body: Vec<u8>) -> Option<RobotsNote> {
-    let first = Url::parse(request.trail.first().unwrap_or(&request.url)).ok()?;
+    let first = Url::parse(request.trail.first().map_or(&*request.url, String::as_str)).ok()?;
     let origin = format!("{}://{}", first.scheme(), host_key(&first));
     let fetched_at_ms = Timestamp::as_millisecond(fetched.started);
     Some(RobotsNote { origin, fetched_at_ms, status: fetched.status, body })

@@ -185,7 +185,7 @@ impl Surveyor {
             Outcome::Redirected => {}
             outcome if host.troubles.len() < MAX_TROUBLES => {
                 let reason = ending.reason.unwrap_or_default();
-                host.troubles.push((request.url, format!("{outcome}: {reason}")));
+                host.troubles.push((request.url.to_string(), format!("{outcome}: {reason}")));
             }
             _ => {}
         }
@@ -243,8 +243,10 @@ impl Surveyor {
                 host.lost = host.urls;
             }
         }
-        for page in self.pages.drain(..).filter(|page| page.host != FILE_HOST) {
-            let Some(host) = hosts.get_mut(&page.host).filter(|host| host.lost < host.urls) else { continue };
+        for page in self.pages.drain(..).filter(|page| *page.host != *FILE_HOST) {
+            let Some(host) = hosts.get_mut(&*page.host).filter(|host| host.lost < host.urls) else {
+                continue;
+            };
             let origin = self.frontier.robots_of(page.is_https(), &page.host);
             let Some(origin) = origin else { continue };
             match origin.judge(&page.url) {

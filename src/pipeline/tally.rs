@@ -93,8 +93,8 @@ impl Tally {
         if settle.parse_us > 0 {
             self.stages.parse_us.add(settle.parse_us);
         }
-        let known = self.hosts.contains_key(&settle.host) || self.hosts.len() < MAX_HOSTS;
-        let name = match settle.host.as_str() {
+        let known = self.hosts.contains_key(&*settle.host) || self.hosts.len() < MAX_HOSTS;
+        let name = match &*settle.host {
             "" => NO_HOST,
             host if known => host,
             _ => OTHER_HOSTS,
@@ -145,7 +145,7 @@ mod tests {
             tally.count(&Settle {
                 key: UrlKey::of(&host),
                 outcome,
-                host,
+                host: host.into(),
                 admitted: true,
                 status: Some(200),
                 bytes: 2,

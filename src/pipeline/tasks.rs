@@ -70,9 +70,9 @@ pub enum Who {
     /// A request in flight.
     Request {
         /// What is asked for.
-        url: String,
+        url: Arc<str>,
         /// Host key.
-        host: String,
+        host: Arc<str>,
         /// What it is asked for.
         role: Role,
         /// How often it was asked for before.
@@ -248,7 +248,7 @@ mod tests {
     fn shown(board: &Board) -> Vec<(String, &'static str)> {
         let name = |who| match who {
             Who::Worker(name) => name.to_owned(),
-            Who::Request { url, .. } => url,
+            Who::Request { url, .. } => url.to_string(),
         };
         board.look().into_iter().map(|seen| (name(seen.who), seen.doing.name())).collect()
     }

@@ -116,7 +116,7 @@ pub fn fetch(tools: &Arc<Tools>, lease: Lease) -> impl Future<Output = Hop> + us
     if let Some(ending) = refused {
         return Either::Left(future::ready(Hop::Refused(request, ending)));
     }
-    tracing::trace!(url = request.url, attempt = request.attempt, "asking");
+    tracing::trace!(url = &*request.url, attempt = request.attempt, "asking");
     let tools = Arc::clone(tools);
     let slot = tools.frontier.slot(&request);
     let (again, began) = (request.clone(), Timestamp::now());
@@ -180,7 +180,7 @@ pub fn parse(tools: &Arc<Tools>, hop: Hop) -> BoxFuture<'static, Option<Flow>> {
         let tools = Arc::clone(tools);
         return async move {
             if let Err(error) = tools.committer.suspect(request.key).await {
-                tracing::warn!(%error, url = request.url, "cannot note the page that is parsed next");
+                tracing::warn!(%error, url = &*request.url, "cannot note the page that is parsed next");
             }
             Some(read(&tools, request, fetched, escort).await)
         }
@@ -261,7 +261,7 @@ impl Tools {
         );
         if let Some(again) = again {
             let why = why(&result);
-            tracing::debug!(url = request.url, why, wait = ?again.wait, "trying again");
+            tracing::debug!(url = &*request.url, why, wait = ?again.wait, "trying again");
             if again.counts {
                 request.attempt += 1;
             }

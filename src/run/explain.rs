@@ -271,7 +271,7 @@ fn verdict(
         _ => WayKind::Link,
     };
     let judged =
-        url.map(|url| scope.judge(&Request::seed(url, &source_id), url, Way { nofollow: false, kind }));
+        url.map(|url| scope.judge(&Request::seed(url, &*source_id), url, Way { nofollow: false, kind }));
     let refused = match judged {
         Some(Judged::Refuse { ending, .. }) => {
             Some(Refused { outcome: ending.outcome.name(), reason: ending.reason, rule: ending.rule })
@@ -309,9 +309,9 @@ fn in_run(config: &Config, scope: &Scope, url: &str, key: UrlKey) -> Result<Opti
     let request = last.map(|again| &again.request).or(admitted.as_ref());
     Ok(Some(InRun {
         is_admitted: admitted.is_some(),
-        source_id: request.map(|request| request.source.clone()),
+        source_id: request.map(|request| request.source.to_string()),
         depth: request.map(|request| request.depth),
-        discovered_from: request.and_then(|request| request.discovered_from.clone()),
+        discovered_from: request.and_then(|request| request.discovered_from.as_deref().map(str::to_owned)),
         redirects: request.map(|request| request.trail.clone()).unwrap_or_default(),
         sitemap: request.and_then(|request| request.hint.as_deref().cloned()),
         tries: request.map(tries).unwrap_or_default(),

@@ -87,7 +87,14 @@ pub fn extract(
     let origin =
         Origin { job: config.job.name.clone(), run_id: "preview".to_owned(), links: config.records.links };
     let record = Record::from_visit(&origin, &visit).and_then(|record| serde_json::to_value(record).ok());
-    Ok(Extraction { url: visit.request.url, record, ending: visit.ending, rule, traces, warnings })
+    Ok(Extraction {
+        url: visit.request.url.to_string(),
+        record,
+        ending: visit.ending,
+        rule,
+        traces,
+        warnings,
+    })
 }
 
 /// Fetches and reads a page.
@@ -134,7 +141,7 @@ pub fn request(config: &Config, url: &str, source: Option<&str>) -> Result<Reque
         let mut seeds = source::build(settings, &Surroundings::default()).ok()?.requests().take(MAX_SEEDS);
         loop {
             match block_on(seeds.next())? {
-                Ok(Seed::Request(request)) if request.url == url => return Some(request),
+                Ok(Seed::Request(request)) if *request.url == *url => return Some(request),
                 _ => {}
             }
         }
@@ -142,7 +149,7 @@ pub fn request(config: &Config, url: &str, source: Option<&str>) -> Result<Reque
     let id = source.or_else(|| ids().next()).unwrap_or_default();
     Ok(found.unwrap_or_else(|| match Url::parse(url) {
         Ok(parsed) if parsed.scheme() == "file" => {
-            Request { host: FILE_HOST.to_owned(), ..Request::seed(&parsed, id) }
+            Request { host: FILE_HOST.into(), ..Request::seed(&parsed, id) }
         }
         Ok(parsed) => Request::seed(&parsed, id),
         Err(_) => Request::unusable(url, id),

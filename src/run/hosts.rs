@@ -144,7 +144,7 @@ mod tests {
         Settle {
             key: UrlKey::of(host),
             outcome,
-            host: host.to_owned(),
+            host: host.into(),
             admitted: true,
             status,
             bytes: 100,

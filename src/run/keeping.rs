@@ -112,7 +112,7 @@ pub fn keep(loaded: &Loaded, ask: &Ask<'_>) -> Result<Kept, KeepError> {
         extract::Ask { target: ask.target, rule: None, source: None, ignore_robots: ask.ignore_robots };
     let preview = extract::preview(&loaded.config, &|key| loaded.place_of(key), &extract)?;
     let Ending { outcome, reason, .. } = &preview.visit.ending;
-    let url = preview.visit.request.url.clone();
+    let url = preview.visit.request.url.to_string();
     let (Some(parsed), Some(ends), Some(fetched)) =
         (&preview.parsed, Ends::of(*outcome), &preview.visit.fetched)
     else {
@@ -198,7 +198,7 @@ impl Block {
             self.line("headers", &headers.into());
         }
         let request = &preview.visit.request;
-        self.line("source", &request.source.as_str().into());
+        self.line("source", &(&*request.source).into());
         if let Some(rule) = preview.rule() {
             self.line("rule", &rule.into());
         }

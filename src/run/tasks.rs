@@ -109,8 +109,8 @@ impl Tasks {
                     if tasks.requests.len() < MAX_REQUESTS {
                         let (role, age_ms) = (name(role).to_owned(), millis(age));
                         tasks.requests.push(RequestTask {
-                            url,
-                            host,
+                            url: url.to_string(),
+                            host: host.to_string(),
                             role,
                             attempt,
                             stage,

@@ -235,7 +235,7 @@ mod tests {
             let text = fs::read_to_string(dir.path().join("records").join(part)).expect("part");
             let from = usize::try_from(span.offset).expect("offset");
             let line = &text[from..from + span.length as usize];
-            assert_eq!(serde_json::from_str::<Record>(line).expect("record").url, visit.request.url);
+            assert_eq!(serde_json::from_str::<Record>(line).expect("record").url, &*visit.request.url);
         }
     }
 

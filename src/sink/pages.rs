@@ -228,7 +228,7 @@ impl Writer for PagesWriter {
             return Err(self.index.place().failed("write", &path, error));
         }
         let line = IndexLine {
-            url: visit.request.url.clone(),
+            url: visit.request.url.to_string(),
             url_key: visit.request.key.to_string(),
             path: self.folder.join(name).to_string_lossy().into_owned(),
             bytes: body.length,
@@ -368,7 +368,7 @@ mod tests {
         let line = fs::read_to_string(dir.path().join(index)).expect("index");
         let line: IndexLine = serde_json::from_str(&line).expect("line");
         let expected = IndexLine {
-            url: page.request.url.clone(),
+            url: page.request.url.to_string(),
             url_key: key,
             path: path.clone(),
             bytes: 6,

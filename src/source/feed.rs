@@ -57,7 +57,7 @@ mod tests {
         let [Ok(Seed::Request(request)), Ok(Seed::Refused(refused))] = &seeds[..] else {
             panic!("{seeds:?}")
         };
-        assert_eq!((request.url.as_str(), request.role), ("https://a.example/feed.xml", Role::Feed));
+        assert_eq!((&*request.url, request.role), ("https://a.example/feed.xml", Role::Feed));
         assert_eq!(refused.ending.rule.as_deref(), Some("sources.news.urls[1]"));
     }
 }

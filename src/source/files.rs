@@ -144,10 +144,10 @@ impl Pour {
         };
         let place = Some(self.tree.place.clone());
         let Some(url) = canonical_file(&path) else {
-            let request = Request::unusable(&path.to_string_lossy(), &self.id);
+            let request = Request::unusable(&path.to_string_lossy(), &*self.id);
             return Some(Seed::refused(request, Outcome::Unreadable, "has no `file:` URL", place));
         };
-        let request = Request::seed(&url, &self.id);
+        let request = Request::seed(&url, &*self.id);
         Some(match fault {
             None => Seed::Request(Request { base_url: self.base_url(&path), ..request }),
             Some(fault) => Seed::refused(request, Outcome::Unreadable, fault, place),
@@ -447,7 +447,7 @@ mod tests {
             prop_assert_eq!(seeds.len(), 1);
             let Some(Ok(Seed::Request(request))) = seeds.pop() else { panic!("no request") };
             let url = Url::parse(&request.url).expect("URL");
-            prop_assert_eq!(url.as_str(), &request.url);
+            prop_assert_eq!(url.as_str(), &*request.url);
             prop_assert_eq!(url.to_file_path(), Ok(path));
             let base = Url::parse(&request.base_url.expect("base")).expect("base");
             prop_assert_eq!(base.path_segments().map(Iterator::count), Some(1));

@@ -10,6 +10,7 @@ pub mod urls;
 mod walk;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::kind::Kind;
-use crate::model::{Outcome, Request, Role, ScopeOverride, Seed, beside, canonical, host_key};
+use crate::model::{Outcome, Request, Role, ScopeOverride, Seed, beside, canonical};
 
 /// So much of a text that is no URL is shown.
 const MAX_SHOWN_BYTES: usize = 2048;
@@ -156,27 +157,28 @@ fn paced(
 
 /// The seeds of one list, in which most URLs have the origin of the one before.
 struct Seeds {
-    source: String,
-    last: Option<Url>,
+    source: Arc<str>,
+    /// The last one that was parsed, and its host key.
+    last: Option<(Url, Arc<str>)>,
 }
 
 impl Seeds {
     /// Of the source with this id.
     fn of(source: &str) -> Self {
-        Self { source: source.to_owned(), last: None }
+        Self { source: source.into(), last: None }
     }
 
     /// What one text is: a request, or refused at its place.
     fn seed(&mut self, raw: &str, place: impl FnOnce() -> String) -> Seed {
-        if let Some(last) = &self.last
+        if let Some((last, host)) = &self.last
             && let Some(url) = beside(last, raw)
         {
-            return Seed::Request(Request::at(url, host_key(last), &self.source));
+            return Seed::Request(Request::at(url, Arc::clone(host), Arc::clone(&self.source)));
         }
         match canonical(raw, None) {
             Ok(url) => {
-                let request = Request::seed(&url, &self.source);
-                self.last = Some(url);
+                let request = Request::seed(&url, Arc::clone(&self.source));
+                self.last = Some((url, Arc::clone(&request.host)));
                 Seed::Request(request)
             }
             Err(error) => self.refused(raw, error.to_string(), place()),
@@ -222,7 +224,7 @@ mod testing {
     /// `URL`, `URL (base BASE)`, or `RAW: OUTCOME at PLACE: REASON`.
     pub fn show(seeds: Vec<Result<Seed, SourceError>>) -> Vec<String> {
         let show = |seed| match seed {
-            Ok(Seed::Request(Request { url, base_url: None, .. })) => url,
+            Ok(Seed::Request(Request { url, base_url: None, .. })) => url.to_string(),
             Ok(Seed::Request(Request { url, base_url: Some(base), .. })) => format!("{url} (base {base})"),
             Ok(Seed::Refused(visit)) => {
                 let ending = visit.ending;

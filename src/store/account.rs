@@ -120,8 +120,8 @@ mod tests {
             journal.append(&Frame::Commit(frame)).expect("appends");
         }
         let mut all = Vec::new();
-        let account =
-            Account::of(&path, ours.key, "http://a", |request| all.push(request.url.clone())).expect("reads");
+        let account = Account::of(&path, ours.key, "http://a", |request| all.push(request.url.to_string()))
+            .expect("reads");
         assert_eq!(all, ["http://a/2", "http://a/1"]);
         assert_eq!(account.begin.map(|begin| begin.run_id).as_deref(), Some("r"));
         assert_eq!((account.admitted, account.refused), (Some(ours.clone()), Some(refusal(&ours))));

@@ -2,6 +2,7 @@
 //! beforehand, so that replaying it twice changes nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub struct Settle<P = Page> {
     /// How.
     pub outcome: Outcome,
     /// Host key.
-    pub host: String,
+    pub host: Arc<str>,
     /// Whether it was admitted before, and not refused at once.
     pub admitted: bool,
     /// HTTP status, if there was an answer.
@@ -90,7 +91,7 @@ pub struct Settle<P = Page> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// URL in canonical form.
-    pub url: String,
+    pub url: Arc<str>,
     /// When it was fetched, in milliseconds since 1970.
     pub fetched_at_ms: i64,
     /// HTTP status.

@@ -225,7 +225,7 @@ mod tests {
 
     fn history(n: u64, run_id: &str, length: usize) -> History {
         let page = Page {
-            url: format!("http://x/{n}/{}", "u".repeat(length)),
+            url: format!("http://x/{n}/{}", "u".repeat(length)).into(),
             fetched_at_ms: 0,
             status: 200,
             digest: String::new(),
@@ -302,7 +302,7 @@ mod tests {
             |n: u64| (0..20).map(|part| UrlKey::of(&format!("{n} {part}")).to_string()).collect::<String>();
         let mut entries: BTreeMap<u64, History> = (0..2_000).map(|n| (n, history(n, "a", 0))).collect();
         for (n, entry) in &mut entries {
-            entry.page.url += &noise(*n);
+            entry.page.url = format!("{}{}", entry.page.url, noise(*n)).into();
         }
         let (some, others) = entries.into_iter().partition(|(n, _)| n % 2 == 0);
         advance(&layout, 0, &some);

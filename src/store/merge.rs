@@ -231,7 +231,7 @@ mod tests {
         let mut journal = Journal::create(&path, &begin).expect("creates");
         let settle = |n: u32| {
             let url = format!("http://x/{n}");
-            let (key, host, outcome) = (UrlKey::of(&url), "x".to_owned(), Outcome::Ok);
+            let (key, host, outcome) = (UrlKey::of(&url), "x".into(), Outcome::Ok);
             let page = Some(page(&url, 200));
             Settle {
                 key,

@@ -324,7 +324,7 @@ mod tests {
             tally.count(&Settle {
                 key: UrlKey::of(&n.to_string()),
                 outcome,
-                host: format!("<u>{n}{}", "&".repeat(250)),
+                host: format!("<u>{n}{}", "&".repeat(250)).into(),
                 admitted: true,
                 status: Some(500),
                 bytes: u64::MAX >> 20,
