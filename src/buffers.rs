@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Buffers that are kept for the next ones who want one.
 const KEPT: usize = 64;
-/// A buffer that grew beyond this is not kept.
-const KEPT_BYTES: usize = 64 << 10;
 
 /// Where buffers are taken from, and go back to. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     free: Arc<Mutex<Vec<Vec<u8>>>>,
+    most: usize,
 }
 
 /// A buffer, which goes back when it is dropped.
@@ -23,6 +22,11 @@ pub struct Buffer {
 }
 
 impl Buffers {
+    /// None yet; one that grows beyond so many bytes will not be kept.
+    pub fn up_to(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// An empty buffer with room for so many bytes: the one that was let go of last, if there is any.
     pub fn take(&self, room: usize) -> Buffer {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -32,13 +36,22 @@ impl Buffers {
     }
 
     fn put(&self, mut bytes: Vec<u8>) {
-        if bytes.capacity() == 0 || bytes.capacity() > KEPT_BYTES {
+        if bytes.capacity() == 0 || bytes.capacity() > self.most {
             return;
         }
         bytes.clear();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < KEPT {
             free.push(bytes);
+        }
+    }
+}
+
+impl Buffer {
+    /// Gives back the room that is not used, if the buffer is too large to be kept anyway.
+    pub fn fit(&mut self) {
+        if self.bytes.capacity() > self.home.most {
+            self.bytes.shrink_to_fit();
         }
     }
 }
@@ -75,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_used_again_and_comes_empty() {
-        let buffers = Buffers::default();
+        let buffers = Buffers::up_to(100);
         let mut first = buffers.take(10);
         first.extend_from_slice(b"something");
         let at = first.as_ptr();
@@ -87,8 +100,13 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let buffers = Buffers::default();
-        drop(buffers.take(KEPT_BYTES + 1));
+        let buffers = Buffers::up_to(100);
+        let mut large = buffers.take(101);
+        large.push(0);
+        large.fit();
+        assert!(large.capacity() < 101);
+        large.reserve(101);
+        drop(large);
         assert_eq!(buffers.free.lock().expect("lock").len(), 0);
         drop((0..2 * KEPT).map(|_| buffers.take(1)).collect::<Vec<_>>());
         assert_eq!(buffers.free.lock().expect("lock").len(), KEPT);

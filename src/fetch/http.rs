@@ -21,12 +21,16 @@ use super::headers::{self, Headers};
 use super::settings::{Settings, Timeouts};
 use super::spool::Growing;
 use super::{Watch, client, connecting, failure};
+use crate::buffers::Buffers;
 use crate::model::{Failure, Fetched, Outcome, Protocol, Request, Role, Spool, Stage, Wire, literal_address};
 use crate::secret::Text;
 use crate::units::{Size, Time};
 
 /// The most that is reserved for a body on the word of its `Content-Length` alone.
 const MAX_RESERVE: u64 = 1 << 20;
+
+/// A body's buffer that grew larger is not used again: a small body may wait in it.
+const BUFFER_BYTES: usize = 16 << 10;
 
 /// The most that a sitemap or feed may have, as it comes over the wire.
 const MAX_SPOOL: u64 = 50 << 20;
@@ -45,6 +49,8 @@ pub(super) struct Http {
     is_proxied: bool,
     /// Where large sitemaps and feeds are kept.
     spool_dir: PathBuf,
+    /// Of bodies.
+    buffers: Buffers,
 }
 
 /// How much of the time for a whole request is left.
@@ -69,6 +75,7 @@ impl Http {
             max_body: settings.max_body.0,
             is_proxied: settings.proxy.is_some(),
             spool_dir,
+            buffers: Buffers::up_to(BUFFER_BYTES),
         })
     }
 
@@ -151,7 +158,7 @@ impl Http {
         }
         let reserve = announced.unwrap_or(0).min(MAX_RESERVE);
         // Copied together instead of kept as chunks: a small chunk may hold on to a large read buffer.
-        let mut body = Growing::new(dir, usize::try_from(reserve).unwrap_or(0));
+        let mut body = Growing::new(dir, usize::try_from(reserve).unwrap_or(0), &self.buffers);
         loop {
             let chunk = clock.within(self.timeout.read.0, "the body stood still", response.chunk()).await?;
             let Some(chunk) = chunk.map_err(|e| failure::of(&e))? else { break };

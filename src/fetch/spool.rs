@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::buffers::{Buffer, Buffers};
 use crate::model::{Failure, Outcome, Spool, Stage};
 
 /// A body that may be spooled is held in memory up to so many bytes, and written in pieces of about as many.
@@ -19,16 +20,16 @@ pub(super) struct Growing {
     /// Where it may be spooled; `None` for one that is held in memory whatever its size.
     dir: Option<PathBuf>,
     /// What is not in the file.
-    held: Vec<u8>,
+    held: Buffer,
     file: Option<File>,
     written: u64,
 }
 
 impl Growing {
     /// An empty body with room for `reserve` bytes.
-    pub(super) fn new(dir: Option<&Path>, reserve: usize) -> Self {
+    pub(super) fn new(dir: Option<&Path>, reserve: usize, buffers: &Buffers) -> Self {
         let reserve = if dir.is_some() { reserve.min(MAX_HELD) } else { reserve };
-        Self { dir: dir.map(Path::to_owned), held: Vec::with_capacity(reserve), file: None, written: 0 }
+        Self { dir: dir.map(Path::to_owned), held: buffers.take(reserve), file: None, written: 0 }
     }
 
     /// How long it is so far.
@@ -58,8 +59,8 @@ impl Growing {
         if let Some(file) = self.file {
             return Ok((Bytes::new(), Some(Arc::new(Spool { file, bytes: self.written }))));
         }
-        self.held.shrink_to_fit();
-        Ok((self.held.into(), None))
+        self.held.fit();
+        Ok((Bytes::from_owner(self.held), None))
     }
 
     async fn write(&mut self) -> Result<(), Failure> {
@@ -114,7 +115,7 @@ mod tests {
     async fn grown(size: usize, piece: usize, may_spool: bool) -> (Bytes, Option<Arc<Spool>>, u64) {
         let dir = tempfile::tempdir().expect("folder");
         let body: Vec<u8> = (0..size).map(|at| u8::try_from(at / 7 % 251).expect("below 251")).collect();
-        let mut growing = Growing::new(may_spool.then_some(dir.path()), size);
+        let mut growing = Growing::new(may_spool.then_some(dir.path()), size, &Buffers::default());
         let mut most = 0;
         for piece in body.chunks(piece) {
             growing.extend(piece).await.expect("written");
@@ -157,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_refuses_fails_the_body() {
-        let mut growing = Growing::new(Some(Path::new("/proc/none")), 0);
+        let mut growing = Growing::new(Some(Path::new("/proc/none")), 0, &Buffers::default());
         let failure = growing.extend(&vec![0; MAX_HELD + 1]).await.expect_err("no such folder");
         assert_eq!((failure.cause, failure.stage), (Outcome::Internal, Stage::Transfer));
         assert!(

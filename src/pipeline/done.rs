@@ -12,6 +12,9 @@ use crate::model::{Refusal, Request, Role, Span, Visit};
 use crate::sink::{Piece, Render, Sink, SinkError};
 use crate::store::{Page, Settle};
 
+/// A buffer of lines that grew larger is not used again.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// A visit that is to be committed.
 pub struct Done {
     /// How its URL ended. The place of its record is not known yet.
@@ -67,7 +70,7 @@ impl Renders {
     pub fn of(sinks: &[Box<dyn Sink>]) -> Self {
         let sinks: Vec<_> = sinks.iter().map(|sink| (sink.id().to_owned(), sink.render())).collect();
         let keeps_visits = sinks.iter().any(|(_, render)| render.is_none());
-        Self { sinks, keeps_visits, buffers: Buffers::default() }
+        Self { sinks, keeps_visits, buffers: Buffers::up_to(BUFFER_BYTES) }
     }
 
     /// Of a flow that writes nothing: whoever started it looks at the visits.
@@ -103,6 +106,7 @@ impl Renders {
             made.map_err(|error| Unmade { sink: sink.clone(), url: visit.request.url.clone(), error })?;
             ends.push(text.len());
         }
+        text.fit();
         Ok(Lines { text, ends: ends.into() })
     }
 }

@@ -365,7 +365,7 @@ fn record(config: &Config, key: UrlKey) -> Result<Option<RecordPlace>, RunError>
     let dir = if dir.published().exists() { dir.published() } else { dir.partial() };
     let path = dir.join(format!("records/part-{:05}.jsonl", page.record.part));
     Ok(Some(RecordPlace {
-        run_id,
+        run_id: run_id.to_string(),
         path: path.display().to_string(),
         offset: page.record.offset,
         length: u64::from(page.record.length),

@@ -1,24 +1,26 @@
 //! What is remembered of a URL from run to run: at most about 1 KB.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Commit, Page};
 use crate::model::UrlKey;
 
-/// The latest record of a URL, in short, and where the full one stands.
+/// The latest record of a URL, in short, and where the full one stands. A clone shares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// Run whose directory holds the full record.
-    pub run_id: String,
+    pub run_id: Arc<str>,
     /// What the page was.
-    pub page: Page,
+    pub page: Arc<Page>,
 }
 
 impl<R> Commit<R> {
     /// What a checkpoint of this run adds to the history: its pages, by key.
-    pub fn into_history(self, run_id: &str) -> impl Iterator<Item = (UrlKey, History)> {
+    pub fn into_history(self, run_id: &Arc<str>) -> impl Iterator<Item = (UrlKey, History)> {
         let pages = self.settled.into_iter().filter_map(|settle| Some((settle.key, settle.page?)));
-        pages.map(|(key, page)| (key, History { run_id: run_id.to_owned(), page }))
+        pages.map(|(key, page)| (key, History { run_id: Arc::clone(run_id), page: Arc::new(page) }))
     }
 }
 

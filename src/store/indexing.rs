@@ -216,6 +216,7 @@ fn weight(history: &History) -> usize {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
@@ -234,7 +235,7 @@ mod tests {
             title: None,
             record: Span { part: 0, offset: n, length: 1 },
         };
-        History { run_id: run_id.to_owned(), page }
+        History { run_id: run_id.into(), page: page.into() }
     }
 
     fn key(n: u64) -> UrlKey {
@@ -302,7 +303,8 @@ mod tests {
             |n: u64| (0..20).map(|part| UrlKey::of(&format!("{n} {part}")).to_string()).collect::<String>();
         let mut entries: BTreeMap<u64, History> = (0..2_000).map(|n| (n, history(n, "a", 0))).collect();
         for (n, entry) in &mut entries {
-            entry.page.url = format!("{}{}", entry.page.url, noise(*n)).into();
+            let page = Arc::make_mut(&mut entry.page);
+            page.url = format!("{}{}", page.url, noise(*n)).into();
         }
         let (some, others) = entries.into_iter().partition(|(n, _)| n % 2 == 0);
         advance(&layout, 0, &some);

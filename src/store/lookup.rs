@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::StoreError;
 use super::frame::Frame;
@@ -146,11 +147,11 @@ fn current_index(layout: &Layout, snapshot: u64) -> Option<Index> {
 
 fn committed(journal: &Path) -> Result<BTreeMap<UrlKey, History>, StoreError> {
     let mut found = BTreeMap::new();
-    let mut run_id = String::new();
+    let mut run_id: Arc<str> = Arc::default();
     let mut frames = Frames::open(journal)?;
     while let Some((_, frame)) = frames.next_of::<PassedRequest, _>()? {
         match frame {
-            Frame::Begin(begin) => run_id = begin.run_id,
+            Frame::Begin(begin) => run_id = begin.run_id.into(),
             Frame::Commit(commit) => found.extend(commit.into_history(&run_id)),
             _ => {}
         }
@@ -207,9 +208,9 @@ mod tests {
         std::fs::remove_file(layout.snapshot(1)).expect("removes the base");
         std::fs::remove_file(layout.journal("b")).expect("retires");
         let found = lookup.get(UrlKey::of("http://x/")).expect("reads").expect("is known");
-        assert_eq!((found.history.run_id.as_str(), found.unpublished), ("a", false));
+        assert_eq!((&*found.history.run_id, found.unpublished), ("a", false));
         let mut later = Lookup::open(dir.path()).expect("opens").expect("has run");
         let found = later.get(UrlKey::of("http://x/")).expect("reads").expect("is known");
-        assert_eq!(found.history.run_id, "b");
+        assert_eq!(&*found.history.run_id, "b");
     }
 }

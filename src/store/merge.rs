@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::StoreError;
 use super::frame::Frame;
@@ -113,11 +114,11 @@ fn clear(dir: &Path) -> Result<(), StoreError> {
 
 /// The pages of a journal in sorted pieces, oldest first.
 fn sort(journal: &Path, run_id: &str, sorting: &Path, size: usize) -> Result<Vec<Source>, StoreError> {
-    let (mut pieces, mut piece) = (Vec::new(), Vec::new());
+    let (mut pieces, mut piece, run_id) = (Vec::new(), Vec::new(), Arc::from(run_id));
     let mut frames = Frames::open(journal)?;
     while let Some((_, frame)) = frames.next_of::<PassedRequest, _>()? {
         let Frame::Commit(commit) = frame else { continue };
-        piece.extend(commit.into_history(run_id));
+        piece.extend(commit.into_history(&run_id));
         if piece.len() >= size {
             let path = sorting.join(format!("{}.piece", pieces.len()));
             pieces.push(Source::written(path, sorted(std::mem::take(&mut piece)))?);
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn of_one_journal_the_newest_word_about_a_key_counts() {
-        let history = |status| History { run_id: "a".into(), page: page("http://x/", status) };
+        let history = |status| History { run_id: "a".into(), page: page("http://x/", status).into() };
         let keys = [2, 1, 2, 3, 1].map(|n: u8| UrlKey::from_bytes([n; 16]));
         let piece = keys.into_iter().zip([200, 201, 202, 203, 204].map(history)).collect();
         let statuses: Vec<_> = sorted(piece).into_iter().map(|(_, history)| history.page.status).collect();
@@ -273,11 +274,11 @@ mod tests {
         let entries = all(&layout, 2);
         assert_eq!(entries.len(), 2000);
         assert!(entries.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert_eq!(entries.iter().filter(|(_, history)| history.run_id == "b").count(), 1000);
+        assert_eq!(entries.iter().filter(|(_, history)| *history.run_id == *"b").count(), 1000);
         let find =
             |url: &str| Reader::open(&layout, 2).unwrap().unwrap().find(UrlKey::of(url)).expect("reads");
-        assert_eq!(find("http://x/7").map(|h| h.run_id), Some("a".to_owned()));
-        assert_eq!(find("http://x/1007").map(|h| h.run_id), Some("b".to_owned()));
+        assert_eq!(find("http://x/7").map(|h| h.run_id), Some("a".into()));
+        assert_eq!(find("http://x/1007").map(|h| h.run_id), Some("b".into()));
         assert_eq!(find("http://x/9999"), None);
     }
 

@@ -73,19 +73,15 @@ pub struct Coverage {
     pub fields: IndexMap<String, u64>,
 }
 
-/// What is read of an outcome line.
+/// What is read of the outcome line of a URL that is shown.
 #[derive(Deserialize)]
 struct OutcomeSight<'a> {
     #[serde(borrow)]
     url: Cow<'a, str>,
     #[serde(borrow)]
-    outcome: Cow<'a, str>,
-    #[serde(borrow)]
     reason: Option<Cow<'a, str>>,
     status: Option<u16>,
     attempts: u32,
-    #[serde(borrow)]
-    time: Option<Cow<'a, str>>,
 }
 
 /// What is read of a record that is shown.
@@ -113,7 +109,13 @@ pub fn gather(
         findings.coverage.insert(rule.id.clone(), Coverage { records: 0, fields });
     }
     let outcomes: BTreeMap<&str, Outcome> = Outcome::ALL.iter().map(|one| (one.name(), *one)).collect();
-    lines(&parts(&dir.join("outcomes"))?, |line| findings.outcome(line, started, &outcomes))?;
+    let ends = Ends::default();
+    lines(&parts(&dir.join("outcomes"))?, |line| {
+        let Some((outcome, time)) = ends.of(line) else { return };
+        if let Some(outcome) = outcomes.get(outcome) {
+            findings.outcome(line, *outcome, time, started);
+        }
+    })?;
     let (mut number, has_fields) = (0_u64, !findings.coverage.is_empty());
     let (every, finder) = ((records / SAMPLES).max(1), Fields::default());
     let parts = parts(&dir.join("records"))?;
@@ -135,18 +137,17 @@ pub fn gather(
 }
 
 impl Findings {
-    fn outcome(&mut self, line: &[u8], started: Timestamp, outcomes: &BTreeMap<&str, Outcome>) {
-        // What stands in a committed line was written by this program; what cannot be read is not counted here.
-        let Ok(sight) = serde_json::from_slice::<OutcomeSight<'_>>(line) else { return };
-        let Some(outcome) = outcomes.get(&*sight.outcome) else { return };
-        let class = Class::of(*outcome);
-        if let Some(time) = sight.time.and_then(|time| time.parse::<Timestamp>().ok()) {
+    fn outcome(&mut self, line: &[u8], outcome: Outcome, time: Option<&str>, started: Timestamp) {
+        let class = Class::of(outcome);
+        if let Some(time) = time.and_then(|time| time.parse::<Timestamp>().ok()) {
             let since = time.duration_since(started).as_millis();
             self.series.count(u64::try_from(since).unwrap_or(0), class);
         }
         if class == Class::Failed {
             let examples = self.failures.entry(outcome.name()).or_default();
-            if examples.len() < EXAMPLES {
+            if examples.len() < EXAMPLES
+                && let Ok(sight) = serde_json::from_slice::<OutcomeSight<'_>>(line)
+            {
                 examples.push(Failure {
                     url: sight.url.into_owned(),
                     reason: sight.reason.map(Cow::into_owned),
@@ -173,6 +174,29 @@ impl Findings {
             rule: sight.extract_rule.map(Cow::into_owned),
             fields: sight.fields,
         });
+    }
+}
+
+/// Finds the outcome and the time of an outcome line without reading the rest: there is one for every URL.
+struct Ends<'f> {
+    outcome: Finder<'f>,
+    time: Finder<'f>,
+}
+
+impl Default for Ends<'_> {
+    fn default() -> Self {
+        // A quote within a text is escaped, and `tries`, whose objects begin with such a key, stands behind.
+        Self { outcome: Finder::new(",\"outcome\":\""), time: Finder::new(",\"time\":") }
+    }
+}
+
+impl Ends<'_> {
+    fn of<'a>(&self, line: &'a [u8]) -> Option<(&'a str, Option<&'a str>)> {
+        // Neither names of outcomes nor times have anything that is escaped.
+        let text = |bytes: &'a [u8]| std::str::from_utf8(&bytes[..memchr::memchr(b'"', bytes)?]).ok();
+        let rest = line.get(self.outcome.find(line)? + self.outcome.needle().len()..)?;
+        let time = rest.get(self.time.find(rest)? + self.time.needle().len()..)?;
+        Some((text(rest)?, time.strip_prefix(b"\"").and_then(text)))
     }
 }
 
@@ -277,7 +301,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::Record;
+    use crate::model::{OutcomeLine, Record, TryLine};
 
     /// A record with these links, fields and rule, written as records are.
     fn line(link: &str, title: &str, fields: &Value, rule: Option<&str>) -> Vec<u8> {
@@ -318,6 +342,32 @@ mod tests {
             prop_assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{some:?}");
             prop_assert!(some.len() as u64 <= count && some.first() == all.first(), "{some:?} of {all:?}");
             prop_assert_eq!(places.iter().collect::<std::collections::BTreeSet<_>>().len(), places.len());
+        }
+
+        #[test]
+        fn ends_are_found_whatever_stands_around_them(
+            text in "[,\"outcome:tim\\\\]{0,20}", time in proptest::option::of("[0-9T:.Z-]{1,9}")
+        ) {
+            let line = OutcomeLine {
+                schema_version: 1,
+                run_id: text.as_str().into(),
+                url: text.as_str().into(),
+                url_key: text.clone(),
+                source_id: text.as_str().into(),
+                outcome: "http_error".into(),
+                reason: Some(text.as_str().into()),
+                rule: None,
+                status: None,
+                stage: None,
+                target: Some(text.as_str().into()),
+                discovered_from: None,
+                attempts: 1,
+                time: time.clone(),
+                depth: 0,
+                tries: Some(vec![TryLine { time: text.clone(), reason: text.as_str().into() }]),
+            };
+            let line = serde_json::to_vec(&line).expect("a line");
+            prop_assert_eq!(Ends::default().of(&line), Some(("http_error", time.as_deref())));
         }
 
         #[test]
