@@ -1,7 +1,10 @@
 //! The built program beside the plain loops and installed peers, on the same pages, in turn within each round.
 
 use std::fs;
+use std::ops::Range;
+use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use crate::corpus::Corpus;
@@ -40,8 +43,15 @@ fn in_turn(case: &'static str, pages: usize, rounds: usize, programs: &[Program<
             used.push(program());
         }
     }
+    let cpu = |used: &Vec<Used>| used.iter().map(|used| used.cpu.as_secs_f64()).collect::<Vec<_>>();
+    let ours = all.first().map(cpu).unwrap_or_default();
     let rows = programs.iter().zip(all);
-    rows.map(|((who, _), used)| Row { case, who: who.clone(), pages, used: Used::median(used) }).collect()
+    rows.map(|((who, _), used)| {
+        let mut times: Vec<f64> = cpu(&used).iter().zip(&ours).map(|(other, ours)| other / ours).collect();
+        times.sort_by(f64::total_cmp);
+        Row { case, who: who.clone(), pages, used: Used::median(used), times: times[times.len() / 2] }
+    })
+    .collect()
 }
 
 /// A list of pages.
@@ -63,7 +73,8 @@ pub fn list(table: &mut Table, server: &Server, case: &'static str, count: usize
 }
 
 /// Pages on one core more each time, up to all: served, where the last core is that of the server, too, and from files,
-/// where nobody else needs one.
+/// where nobody else needs one. Beside the latter, as many runs at once as there are cores, each on its own: what the
+/// machine gives, as cores may share caches, memory and even each other.
 pub fn cores(table: &mut Table, server: &Server, count: usize, rounds: usize) {
     let urls: Vec<String> = (0..count).map(|n| server.url(&format!("/real/{n}"))).collect();
     let files = tempfile::tempdir().expect("temporary directory");
@@ -76,7 +87,7 @@ pub fn cores(table: &mut Table, server: &Server, count: usize, rounds: usize) {
         let mut runs: Vec<Vec<Used>> = (0..measure::cores_in_all()).map(|_| Vec::new()).collect();
         for _ in 0..rounds {
             for (cores, runs) in (1..).zip(&mut runs) {
-                runs.push(measure::on_cores(&mut job().command(), cores));
+                runs.push(measure::on_cores(&mut job().command(), 0..cores));
             }
         }
         let rate = |runs| count as f64 / Used::median(runs).wall.as_secs_f64();
@@ -88,6 +99,24 @@ pub fn cores(table: &mut Table, server: &Server, count: usize, rounds: usize) {
             ));
         }
     }
+    let all = measure::cores_in_all();
+    let mut times: Vec<f64> = (0..rounds).map(|_| side_by_side(files.path(), all)).collect();
+    times.sort_by(f64::total_cmp);
+    table.finding(format!(
+        "cores    {all} runs of files at once, each on a core of its own: {:.2} times as many pages as one",
+        times[times.len() / 2]
+    ));
+}
+
+/// How many times as many pages a second this many runs get through that have a core each as one that is alone.
+fn side_by_side(files: &Path, cores: usize) -> f64 {
+    let run = |core: usize| measure::on_cores(&mut Job::of_files(files).command(), core..core + 1).wall;
+    let alone = run(0).as_secs_f64();
+    let walls: Vec<f64> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..cores).map(|core| scope.spawn(move || run(core))).collect();
+        runs.into_iter().map(|run| run.join().expect("a run").as_secs_f64()).collect()
+    });
+    walls.iter().map(|wall| alone / wall).sum()
 }
 
 /// A web crawled by its links from one page on, beside a list of the same pages and a plain crawl.
@@ -163,7 +192,7 @@ pub fn hosts(table: &mut Table, server: &Server) {
     const PAGES: usize = 25;
     let name = |host: usize| format!("host-{host:03}.example");
     let port = server.port();
-    let fast = |hosts: std::ops::Range<usize>| -> Vec<String> {
+    let fast = |hosts: Range<usize>| -> Vec<String> {
         let pages = |page| hosts.clone().map(move |host| (host, page));
         let all = (0..PAGES).flat_map(pages);
         all.map(|(host, page)| format!("http://{}:{port}/tiny/{page}", name(host))).collect()

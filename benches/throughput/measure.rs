@@ -55,8 +55,9 @@ pub fn launch() {
     if let Some(role) = std::env::var_os("TRAWL_BENCH_LAUNCHED") {
         command.env("TRAWL_BENCH_ROLE", role);
     }
-    if let Some(cores) = std::env::var("TRAWL_BENCH_CORES").ok().and_then(|cores| cores.parse().ok()) {
-        keep_to(0..cores);
+    if let Ok(cores) = std::env::var("TRAWL_BENCH_CORES") {
+        let (first, end) = cores.split_once(' ').expect("the first core and the end");
+        keep_to(first.parse().expect("a number")..end.parse().expect("a number"));
     }
     let log = tempfile::NamedTempFile::new().expect("temporary file");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().expect("temporary file"));
@@ -104,9 +105,9 @@ pub fn cores_in_all() -> usize {
     list.lines().filter(|line| line.starts_with("processor")).count().max(1)
 }
 
-/// A run of a command on this many cores, among them that of the server.
-pub fn on_cores(command: &mut Command, cores: usize) -> Used {
-    measure(command.env("TRAWL_BENCH_CORES", cores.to_string()))
+/// A run of a command on these cores, also on that of the server.
+pub fn on_cores(command: &mut Command, cores: std::ops::Range<usize>) -> Used {
+    measure(command.env("TRAWL_BENCH_CORES", format!("{} {}", cores.start, cores.end)))
 }
 
 /// Leaves the last core to the server. Children inherit it. Does nothing where there is one core only.

@@ -217,7 +217,9 @@ impl Inner {
 
     /// Hands all that is left over, and ends the checkpoint in every sink.
     fn sync(&mut self, mut dones: Batch) -> (Batch, Vec<Written>) {
-        dones.iter_mut().for_each(|done| self.write(done));
+        for done in &mut dones {
+            self.write(done);
+        }
         self.hand_over();
         (dones, self.sinks.iter().map(SinkThread::sync).collect())
     }

@@ -132,7 +132,9 @@ pub async fn run(parts: Flowing) -> Result<(), PipelineError> {
         .filter_map(std::future::ready);
 
     let written = |mut done: Option<Box<Done>>| {
-        done.iter_mut().for_each(|done| tools.committer.write(done));
+        if let Some(done) = &mut done {
+            tools.committer.write(done);
+        }
         done
     };
     let dones = stream::select(refusals, visits)

@@ -169,9 +169,9 @@ fn plan(job: &Job<'_>, taken: &Taken) -> Result<Plan, RunError> {
 
 fn open_sinks(sinks: &[Box<dyn Sink>], taken: &Taken) -> Result<Vec<SinkThread>, RunError> {
     let dir = taken.session.dir.partial();
-    let open = |(place, sink): (usize, &Box<dyn Sink>)| {
+    let open = |(place, sink): (usize, &dyn Sink)| {
         let position = taken.replay.positions.get(sink.id()).copied();
-        Ok(SinkThread::start(&**sink, place, &dir, position)?)
+        Ok(SinkThread::start(sink, place, &dir, position)?)
     };
-    sinks.iter().enumerate().map(open).collect()
+    sinks.iter().map(|sink| &**sink).enumerate().map(open).collect()
 }
