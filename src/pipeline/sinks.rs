@@ -94,7 +94,7 @@ impl Written {
     pub fn wait(self) -> Result<Lines, CommitError> {
         match self.answer.recv() {
             Ok(lines) => Ok(lines?),
-            Err(_) => Err(CommitError::Gone("a sink panicked".to_owned())),
+            Err(_) => Err(CommitError::Gone(format!("sink `{}` panicked", self.id))),
         }
     }
 }
