@@ -47,8 +47,8 @@ pub struct Sheet {
 /// The lines of a visit, in one piece of memory.
 struct Lines {
     text: Buffer,
-    /// Where that of each sink ends; where that of the one before does for a sink that has none.
-    ends: Box<[usize]>,
+    /// Where that of each sink ends; none for a sink that takes visits.
+    ends: Box<[Option<usize>]>,
 }
 
 /// Why a sink has no line.
@@ -102,9 +102,10 @@ impl Renders {
         let mut text = self.buffers.take(0);
         let mut ends = Vec::with_capacity(self.sinks.len());
         for (sink, render) in &self.sinks {
-            let made = render.as_ref().map_or(Ok(()), |render| render(visit, &mut text));
-            made.map_err(|error| Unmade { sink: sink.clone(), url: visit.request.url.clone(), error })?;
-            ends.push(text.len());
+            let made = render.as_ref().map(|render| render(visit, &mut text)).transpose();
+            let made =
+                made.map_err(|error| Unmade { sink: sink.clone(), url: visit.request.url.clone(), error })?;
+            ends.push(made.map(|()| text.len()));
         }
         text.fit();
         Ok(Lines { text, ends: ends.into() })
@@ -164,11 +165,13 @@ impl Sheet {
             let error = io::Error::new(error.kind(), error.to_string());
             SinkError::Render { sink: sink.clone(), url: url.to_string(), error }
         })?;
-        let end = |sink: usize| lines.ends.get(sink).copied().unwrap_or(0);
-        let line = &lines.text[sink.checked_sub(1).map_or(0, end)..end(sink)];
-        Ok(match &self.visit {
-            Some(visit) if line.is_empty() => Piece::Visit(visit),
-            _ => Piece::Line(line),
+        let (before, rest) = lines.ends.split_at(sink.min(lines.ends.len()));
+        Ok(match (rest.first().copied().flatten(), &self.visit) {
+            (None, Some(visit)) => Piece::Visit(visit),
+            (end, _) => {
+                let start = before.iter().rev().flatten().next().copied().unwrap_or(0);
+                Piece::Line(&lines.text[start..end.unwrap_or(start)])
+            }
         })
     }
 
@@ -216,5 +219,38 @@ fn settle(visit: &mut Visit, admitted: bool, is_kept: bool) -> Settle {
         duration_ms: visit.fetched.as_ref().map(millis),
         parse_us: visit.parse_us,
         page,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Ending, Origin, Outcome};
+    use crate::sink::jsonl::{Outcomes, Records};
+    use crate::sink::pages;
+
+    #[test]
+    fn each_sink_is_given_what_it_takes_also_where_that_is_nothing() {
+        let origin = Origin { job: "j".into(), run_id: "r".into(), links: true };
+        let pages = || pages::Pages::new(pages::Settings { id: "pages".into(), path: None });
+        let sinks: [Box<dyn Sink>; 4] = [
+            Box::new(Records::new(origin.clone(), 1)),
+            Box::new(pages()),
+            Box::new(Outcomes::new(origin, 1)),
+            Box::new(pages()),
+        ];
+        let visit = || Visit::refused(Request::unusable("http://h/x", "s"), Ending::plain(Outcome::Gone));
+        let pieces = |sinks: &[Box<dyn Sink>]| -> Vec<String> {
+            let sheet = Renders::of(sinks).refused(visit()).take_sheet().expect("a sheet");
+            let show = |place| match sheet.piece(place).expect("a piece") {
+                Piece::Line(line) => String::from_utf8(line.to_vec()).expect("text"),
+                Piece::Visit(visit) => visit.request.url.to_string(),
+            };
+            (0..sinks.len()).map(show).collect()
+        };
+        let [record, page, outcome, other] = pieces(&sinks).try_into().expect("four");
+        assert_eq!([&*record, &*page, &*other], ["", "http://h/x", "http://h/x"]);
+        assert!(outcome.contains("\"outcome\":\"gone\"") && outcome.ends_with("}\n"), "{outcome}");
+        assert_eq!(pieces(&sinks[..1]), [""]);
     }
 }
